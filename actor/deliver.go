@@ -1,0 +1,103 @@
+package actor
+
+import (
+	"context"
+	"strings"
+)
+
+// Delivery is a message that has come from another node, still encoded.
+type Delivery struct {
+	Path        string // of the actor
+	UID         uint64 // its incarnation; 0 for whichever is there
+	Message     string // name of the message's type
+	ContentType string
+	Payload     []byte // kept until Deliver returns
+	// Reply gets the answer, once, on the actor's goroutine; nil for a cast. It
+	// must not block.
+	Reply func(reply any, err error)
+}
+
+// Deliver decodes a message and queues it. ctx is what the handler sees; see
+// [WithCaller]. It does not wait, not even for a mailbox that blocks when full. An
+// error means that the message was not handled and Reply will not be called: NotFound,
+// Unimplemented, InvalidArgument for a payload that does not decode, or
+// ResourceExhausted.
+func (s *System) Deliver(ctx context.Context, d Delivery) error {
+	address, err := s.Lookup(d.Path, d.UID)
+	if err != nil {
+		return err
+	}
+	c := address.recipient.(*cell)
+	entry := c.handlerNamed(d.Message)
+	if entry == nil {
+		return notRun(Unimplemented, "%s (%s) has no handler for %.80q", c, typeName(c.def.protocol), d.Message)
+	}
+	if d.Reply != nil && !entry.call {
+		return notRun(Unimplemented, "%s is told, not asked: it has no reply", d.Message)
+	}
+	codec, err := s.codecs.named(d.ContentType)
+	if err != nil {
+		return notRun(InvalidArgument, "%v", err)
+	}
+	e, err := entry.decode(s, ctx, codec, d.Payload, d.Reply)
+	if err != nil {
+		return err
+	}
+	if err := c.process.TryPost(e); err != nil {
+		return c.refused(err)
+	}
+	return nil
+}
+
+// Encode appends the encoding of message to dst, in the content type it returns.
+// Its error is InvalidArgument.
+func (s *System) Encode(dst []byte, message any) (data []byte, contentType string, err error) {
+	codec := s.codecs.forMessage(message)
+	err = guard("encoding", func() error {
+		data, err = codec.Append(dst, message)
+		return err
+	})
+	if err != nil {
+		return dst, "", notRun(InvalidArgument, "%v", err)
+	}
+	return data, codec.ContentType(), nil
+}
+
+// DecodeReply fills the reply of a request that another node has answered. Its
+// error is InvalidArgument; the request has been handled by then.
+func (s *System) DecodeReply(e Envelope, contentType string, payload []byte) error {
+	k, ok := e.message.(request)
+	if !ok {
+		return Errorf(InvalidArgument, "%s has no reply", s.MessageName(e))
+	}
+	codec, err := s.codecs.named(contentType)
+	if err != nil {
+		return Errorf(InvalidArgument, "the reply: %w", err)
+	}
+	if err := guard("decoding", func() error { return codec.Decode(payload, k.replyTarget()) }); err != nil {
+		return Errorf(InvalidArgument, "the reply: %w", err)
+	}
+	k.bindReply(s)
+	return nil
+}
+
+// MessageName returns what the message of e is called on the wire.
+func (s *System) MessageName(e Envelope) string { return s.names.of(e.Message()) }
+
+// resolve turns a path into what stands behind it.
+func (s *System) resolve(path string) (Recipient, error) {
+	if rest, ok := strings.CutPrefix(path, "actor://"+s.node+"/"); ok {
+		actorPath, uid, err := ParsePath(rest)
+		if err != nil {
+			return nil, err
+		}
+		if a, err := s.Lookup(actorPath, uid); err == nil {
+			return a.recipient, nil
+		}
+		return gone(path), nil
+	}
+	if s.resolver == nil {
+		return nil, Errorf(InvalidArgument, "the path %.200q is not of this system", path)
+	}
+	return s.resolver(path)
+}

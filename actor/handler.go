@@ -1,0 +1,125 @@
+package actor
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+)
+
+// Handler binds one message type of protocol P to a method of the actor type A.
+// OnCall and OnCast make them.
+type Handler[P, A any] struct{ entry *entry }
+
+// entry is a Handler without its types.
+type entry struct {
+	name string // on the wire
+	call bool
+	// keys are the dynamic types of an envelope's message that this entry takes.
+	direct, told reflect.Type
+	invoke       func(c *cell, e Envelope) error
+	decode       func(s *System, ctx context.Context, c Codec, payload []byte, sink func(any, error)) (Envelope, error)
+	invalid      error
+}
+
+// OnCall lets f handle the request Q, and reply with its result. An error that f
+// returns goes to the caller with its code; a panic fails the call with Internal
+// and the actor by its supervision.
+func OnCall[A, P, R any, Q Request[P, R]](f func(A, *Context, Q) (R, error)) Handler[P, A] {
+	t := reflect.TypeFor[Q]()
+	e := &entry{
+		name:   typeName(t),
+		call:   true,
+		direct: reflect.TypeFor[*call[Q, R]](),
+		told:   t,
+	}
+	e.invoke = func(c *cell, envelope Envelope) error {
+		k, ok := envelope.message.(*call[Q, R])
+		if !ok { // told, not asked: the reply goes nowhere
+			_, err := f(c.instance.(A), c.castContext(envelope), envelope.message.(Q))
+			return err
+		}
+		k.Context.cell = c
+		reply, err := f(c.instance.(A), &k.Context, k.message)
+		if !isDeferral(err) {
+			k.finish(reply, err)
+		}
+		return nil
+	}
+	e.decode = func(s *System, ctx context.Context, c Codec, payload []byte, sink func(any, error)) (Envelope, error) {
+		if sink == nil {
+			return decodeCast[Q](s, ctx, c, payload)
+		}
+		k := &call[Q, R]{sink: sink}
+		k.Context.base = ctx
+		if err := decodeMessage(s, c, payload, &k.message); err != nil {
+			return Envelope{}, err
+		}
+		return Envelope{message: k}, nil
+	}
+	e.invalid = concrete(t)
+	return Handler[P, A]{e}
+}
+
+// OnCast lets f handle the message M, to which nobody waits for an answer. An
+// error that f returns is logged; a panic fails the actor by its supervision.
+func OnCast[A, P any, M Message[P]](f func(A, *Context, M) error) Handler[P, A] {
+	t := reflect.TypeFor[M]()
+	e := &entry{name: typeName(t), direct: t}
+	e.invoke = func(c *cell, envelope Envelope) error {
+		return f(c.instance.(A), c.castContext(envelope), envelope.message.(M))
+	}
+	e.decode = func(s *System, ctx context.Context, c Codec, payload []byte, _ func(any, error)) (Envelope, error) {
+		return decodeCast[M](s, ctx, c, payload)
+	}
+	e.invalid = concrete(t)
+	return Handler[P, A]{e}
+}
+
+func concrete(t reflect.Type) error {
+	if t.Kind() == reflect.Interface {
+		return fmt.Errorf("%s is an interface; a message has a concrete type", t)
+	}
+	return nil
+}
+
+func decodeCast[M any](s *System, ctx context.Context, c Codec, payload []byte) (Envelope, error) {
+	var m M
+	err := decodeMessage(s, c, payload, &m)
+	return Envelope{message: m, context: ctx}, err
+}
+
+func decodeMessage[M any](s *System, c Codec, payload []byte, m *M) error {
+	err := guard("decoding", func() error { return c.Decode(payload, decodeTarget(m)) })
+	if err != nil {
+		return notRun(InvalidArgument, "%v", err)
+	}
+	s.bind(reflect.TypeFor[M](), m)
+	return nil
+}
+
+// table is the set of handlers in force.
+type table struct {
+	byType map[reflect.Type]*entry
+	byName map[string]*entry
+}
+
+func newTable(entries []*entry) (*table, error) {
+	t := &table{byType: make(map[reflect.Type]*entry, 2*len(entries)), byName: make(map[string]*entry, len(entries))}
+	for _, e := range entries {
+		if e == nil {
+			return nil, Errorf(InvalidArgument, "a zero Handler; use OnCall or OnCast")
+		}
+		if e.invalid != nil {
+			return nil, Errorf(InvalidArgument, "handler: %w", e.invalid)
+		}
+		if t.byName[e.name] != nil {
+			return nil, Errorf(InvalidArgument, "two handlers for messages called %s", e.name)
+		}
+		t.byName[e.name] = e
+		t.byType[e.direct] = e
+		if e.told != nil {
+			t.byType[e.told] = e
+		}
+	}
+	return t, nil
+}

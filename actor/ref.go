@@ -1,0 +1,140 @@
+package actor
+
+import "context"
+
+// Ref is a reference to whatever takes messages of protocol P: an actor here or
+// on another node, or a service with many instances. It is a small value, may be
+// copied, compared with ==, used as a map key and sent inside messages, and all
+// its uses may be concurrent. The zero Ref refers to nobody: what is sent to it
+// fails with InvalidArgument.
+//
+// Its text is a path, such as actor://node-0/greeter/session-7#1f3a9c or
+// service:///greeter.
+type Ref[P any] struct{ recipient Recipient }
+
+// NewRef returns a Ref to r. It is for those who implement a [Recipient].
+func NewRef[P any](r Recipient) Ref[P] { return Ref[P]{recipient: r} }
+
+// Address returns the reference without its protocol.
+func (r Ref[P]) Address() Address { return Address(r) }
+
+// IsZero reports whether r refers to nobody.
+func (r Ref[P]) IsZero() bool { return r.recipient == nil }
+
+// String returns the path, or "" for the zero Ref.
+func (r Ref[P]) String() string { return r.Address().String() }
+
+// MarshalText writes the path.
+func (r Ref[P]) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// UnmarshalText reads a path. A Ref that arrives inside a message is bound to
+// the receiving system by itself; any other use [Resolve].
+func (r *Ref[P]) UnmarshalText(text []byte) error {
+	r.recipient = nil
+	if len(text) > 0 {
+		r.recipient = unbound(text)
+	}
+	return nil
+}
+
+// Address is a Ref that has forgotten its protocol: enough to watch, compare and
+// print. The zero Address refers to nobody.
+type Address struct{ recipient Recipient }
+
+// Addressable is a Ref of any protocol, or an Address.
+type Addressable interface{ Address() Address }
+
+// Address returns a.
+func (a Address) Address() Address { return a }
+
+// Recipient returns what stands behind the reference, nil for the zero Address.
+func (a Address) Recipient() Recipient { return a.recipient }
+
+// String returns the path, or "" for the zero Address.
+func (a Address) String() string {
+	if a.recipient == nil {
+		return ""
+	}
+	return a.recipient.String()
+}
+
+// Resolve returns the Ref that a path describes, as [Ref.String] wrote it. It
+// returns an InvalidArgument error for a path that system cannot follow. Whether
+// somebody answers there shows when a message is sent.
+func Resolve[P any](system *System, path string) (Ref[P], error) {
+	r, err := system.resolve(path)
+	return Ref[P]{recipient: r}, err
+}
+
+// unbound is a reference just read, not yet bound to a system.
+type unbound string
+
+func (u unbound) Tell(Envelope) error { return u.err() }
+func (u unbound) Ask(Envelope) error  { return u.err() }
+func (u unbound) Watch(func(error)) (func(), error) {
+	return nil, u.err()
+}
+func (u unbound) String() string { return string(u) }
+func (u unbound) err() error {
+	if u == "" {
+		return notRun(InvalidArgument, "the Ref is zero: it refers to nobody")
+	}
+	return notRun(InvalidArgument, "the reference %.80q is not bound to a system: use actor.Resolve", string(u))
+}
+
+// target returns the recipient to send to; that of the zero Address refuses.
+func (a Address) target() Recipient {
+	if a.recipient == nil {
+		return unbound("")
+	}
+	return a.recipient
+}
+
+// Recipient is what stands behind a Ref. The cluster implements it for remote
+// actors and services; most users never see one. Its dynamic type must be
+// comparable, and its methods may be called concurrently.
+type Recipient interface {
+	// Tell queues a cast and does not wait for it, nor for room unless the
+	// envelope has a context. An error means that it surely was not queued.
+	Tell(e Envelope) error
+	// Ask delivers a call and waits until the reply is in the envelope, the
+	// call has failed, or the envelope's context has ended.
+	Ask(e Envelope) error
+	// Watch calls ended once, when the recipient has ended or its node is
+	// lost; reason is nil if it stopped by itself. ended must not block. cancel
+	// takes the watch back.
+	Watch(ended func(reason error)) (cancel func(), err error)
+	// String returns the path.
+	String() string
+}
+
+// Envelope is a message on its way to a [Recipient].
+type Envelope struct {
+	message any // a cast, or a request
+	context context.Context
+}
+
+// Context returns the sender's context, with its deadline and values; nil if it
+// gave none.
+func (e Envelope) Context() context.Context {
+	if r, ok := e.message.(request); ok {
+		return r.askContext()
+	}
+	return e.context
+}
+
+// Message returns the message as the sender gave it.
+func (e Envelope) Message() any {
+	if r, ok := e.message.(request); ok {
+		return r.payload()
+	}
+	return e.message
+}
+
+// Reply returns a pointer to fill with the reply; nil for a cast.
+func (e Envelope) Reply() any {
+	if r, ok := e.message.(request); ok {
+		return r.replyTarget()
+	}
+	return nil
+}

@@ -1,0 +1,49 @@
+package cluster
+
+import (
+	"context"
+	"crypto/tls"
+	"time"
+
+	"github.com/troupe-go/troupe/actor"
+	"github.com/troupe-go/troupe/cluster/internal/gossip"
+)
+
+// Two processes may have the name of one node: a former one that died a moment
+// ago, which is replaced, or one that lives, of which the later must go.
+
+// nameTaken returns an error if a live process that started before this one has
+// this node's name. Gossip may take seconds to notice that one has died; so it is
+// asked itself.
+func (n *Node) nameTaken(ctx context.Context, m gossip.Member) error {
+	self := peer{Member: n.gossip.Self()}
+	if m.Node != n.name || m.Incarnation == n.incarnation || !self.newer(&peer{Member: m}) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	conn, err := n.dialTLS(ctx, m.Address, n.identity.ClientTLS(n.name, gossipProtocol))
+	if err != nil || m.Address == n.address {
+		if err == nil {
+			_ = conn.Close()
+		}
+		return nil
+	}
+	_ = conn.Close()
+	return actor.Errorf(actor.AlreadyExists, "cluster: a live node at %s is called %q, too; give this one another name: %w", m.Address, n.name, ErrNameTaken)
+}
+
+const probeTimeout = 2 * time.Second
+
+func (n *Node) dialTLS(ctx context.Context, address string, config *tls.Config) (*tls.Conn, error) {
+	raw, err := n.network.Dial(ctx, address)
+	if err != nil {
+		return nil, err
+	}
+	conn := tls.Client(raw, config)
+	if err := conn.HandshakeContext(ctx); err != nil {
+		_ = raw.Close()
+		return nil, err
+	}
+	return conn, nil
+}

@@ -1,0 +1,169 @@
+package cluster
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/troupe-go/troupe/actor"
+	"github.com/troupe-go/troupe/cluster/internal/catalog"
+	"github.com/troupe-go/troupe/cluster/internal/gossip"
+)
+
+// directory is what a node knows of the others: gossip writes it, routing reads a
+// snapshot of it without a lock.
+type directory struct {
+	node *Node
+
+	mu      sync.Mutex
+	peers   map[uint64]*peer // by incarnation
+	own     []served
+	changed chan struct{} // closed at the next change
+
+	current atomic.Pointer[view]
+}
+
+// view is one state of the directory. It is immutable.
+type view struct {
+	nodes    map[string]*peer // without this node
+	services map[string]*pool
+}
+
+// served is a service of this node.
+type served struct {
+	catalog.Service
+	address actor.Address
+}
+
+func newDirectory(n *Node) *directory {
+	d := &directory{node: n, peers: make(map[uint64]*peer), changed: make(chan struct{})}
+	d.current.Store(&view{})
+	return d
+}
+
+// joined records a process of another node.
+func (d *directory) joined(m gossip.Member) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.peers[m.Incarnation] = &peer{Member: m}
+	d.rebuild()
+}
+
+// lost forgets a process.
+func (d *directory) lost(m gossip.Member) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.peers, m.Incarnation)
+	d.rebuild()
+}
+
+// serves records what a process serves.
+func (d *directory) serves(m gossip.Member, services []catalog.Service) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if p := d.peers[m.Incarnation]; p != nil {
+		d.peers[m.Incarnation] = &peer{Member: p.Member, services: services}
+		d.rebuild()
+	}
+}
+
+// add offers a service of this node; false if the name is taken.
+func (d *directory) add(s served) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if slices.ContainsFunc(d.own, func(o served) bool { return o.Name == s.Name }) {
+		return false
+	}
+	d.own = append(d.own, s)
+	d.publish()
+	return true
+}
+
+// remove takes back the services that keep says no to.
+func (d *directory) remove(gone func(served) bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	before := len(d.own)
+	d.own = slices.DeleteFunc(slices.Clone(d.own), gone)
+	if len(d.own) != before {
+		d.publish()
+	}
+}
+
+// publish gossips the own services. The caller holds the lock, so that the
+// versions go out in order.
+func (d *directory) publish() {
+	services := make([]catalog.Service, len(d.own))
+	for i, s := range d.own {
+		services[i] = s.Service
+	}
+	data, err := catalog.Encode(services)
+	if err == nil {
+		err = d.node.gossip.SetCatalog(data)
+	}
+	if err != nil {
+		d.node.log.Error("the catalog of services was not published", "error", err)
+	}
+	d.rebuild()
+}
+
+// rebuild makes a new view and wakes those who wait for a change.
+func (d *directory) rebuild() {
+	v := &view{nodes: make(map[string]*peer), services: make(map[string]*pool)}
+	for _, p := range d.peers {
+		if p.Node == d.node.name {
+			continue // another process with our name: see conflict.go
+		}
+		if known := v.nodes[p.Node]; known == nil || p.newer(known) {
+			v.nodes[p.Node] = p
+		}
+	}
+	instances := make(map[string][]instance)
+	for _, p := range v.nodes {
+		for _, s := range p.services {
+			instances[s.Name] = append(instances[s.Name], instance{
+				Instance:  Instance{Node: p.Node, Path: s.Path},
+				key:       instanceKey{p.Incarnation, s.UID},
+				protocol:  s.Protocol,
+				recipient: remote{node: d.node, name: p.Node, path: s.Path, uid: s.UID},
+			})
+		}
+	}
+	for _, s := range d.own {
+		instances[s.Name] = append(instances[s.Name], instance{
+			Instance:  Instance{Node: d.node.name, Path: s.Path},
+			key:       instanceKey{d.node.incarnation, s.UID},
+			protocol:  s.Protocol,
+			recipient: s.address.Recipient(),
+		})
+	}
+	for name, found := range instances {
+		// All nodes and all views agree on the order.
+		slices.SortFunc(found, func(a, b instance) int { return strings.Compare(a.Node, b.Node) })
+		v.services[name] = newPool(found)
+	}
+	d.current.Store(v)
+	close(d.changed)
+	d.changed = make(chan struct{})
+}
+
+// change returns a channel that closes at the next change.
+func (d *directory) change() <-chan struct{} {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.changed
+}
+
+func (d *directory) view() *view { return d.current.Load() }
+
+// addresses returns where all known processes are.
+func (d *directory) addresses() map[string]bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	known := make(map[string]bool, len(d.peers))
+	for _, p := range d.peers {
+		known[p.Address] = true
+	}
+	return known
+}

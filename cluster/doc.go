@@ -1,0 +1,2 @@
+// Package cluster joins processes into a cluster of nodes.
+package cluster

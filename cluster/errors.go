@@ -1,0 +1,79 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/troupe-go/troupe/actor"
+	"github.com/troupe-go/troupe/cluster/internal/transport"
+	"github.com/troupe-go/troupe/cluster/internal/wire"
+)
+
+// ErrNameTaken is wrapped by the error of Join, or of [Node.Err], when another
+// live node of the cluster has this node's name.
+var ErrNameTaken = actor.NewError(actor.AlreadyExists, "node name taken")
+
+// ErrLeft is wrapped by errors of a node that has left its cluster.
+var ErrLeft = actor.NewError(actor.Unavailable, "node has left")
+
+// ErrWrongSecret is wrapped by the error of Join when a seed refuses this node, or
+// is refused: it belongs to another cluster, or has another secret.
+var ErrWrongSecret = actor.NewError(actor.Unauthenticated, "wrong secret")
+
+// unavailable is an error for a message that surely was not handled.
+func unavailable(format string, args ...any) *actor.Error {
+	return &actor.Error{Code: actor.Unavailable, Message: fmt.Sprintf(format, args...), NotRun: true}
+}
+
+// fromTransport turns an error of a link into what a caller gets.
+func fromTransport(err error) *actor.Error {
+	var e *transport.Error
+	if !errors.As(err, &e) {
+		return actor.AsError(err)
+	}
+	switch e.Kind {
+	case transport.Failed:
+		return &actor.Error{Code: actor.Code(e.Code), Reason: e.Reason, Message: e.Text, NotRun: e.NotRun}
+	case transport.ContextEnded:
+		return &actor.Error{Code: contextCode(e.Err), Message: e.Error()}
+	case transport.Lost:
+		return &actor.Error{Code: actor.Unavailable, Message: e.Error()}
+	}
+	code := actor.Unavailable
+	switch {
+	case errors.Is(e.Err, transport.ErrTooLarge):
+		code = actor.InvalidArgument
+	case errors.Is(e.Err, transport.ErrQueueFull):
+		code = actor.ResourceExhausted
+	case errors.Is(e.Err, context.DeadlineExceeded), errors.Is(e.Err, context.Canceled):
+		code = contextCode(e.Err)
+	}
+	return &actor.Error{Code: code, Message: e.Error(), NotRun: true}
+}
+
+func contextCode(err error) actor.Code {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return actor.DeadlineExceeded
+	}
+	return actor.Canceled
+}
+
+// failure puts err into an envelope.
+func failure(id uint64, err error) *wire.Envelope {
+	e := actor.AsError(err)
+	return &wire.Envelope{
+		Kind: wire.Failure, ID: id,
+		Code: uint32(e.Code), Reason: e.Reason, Text: truncate(e.Message), NotRun: e.NotRun,
+	}
+}
+
+// maxErrorText keeps an error from becoming a message of its own size.
+const maxErrorText = 4096
+
+func truncate(text string) string {
+	if len(text) <= maxErrorText {
+		return text
+	}
+	return text[:maxErrorText] + "…"
+}

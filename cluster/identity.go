@@ -1,0 +1,90 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/troupe-go/troupe/actor"
+	"github.com/troupe-go/troupe/cluster/discovery"
+)
+
+// nodesDir is where processes of this user on this host meet, and claim names.
+func (c *config) nodesDir() (string, error) {
+	dir, err := c.state()
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(dir, "nodes"), nil
+}
+
+// claim takes a name for the node. The slot is nil where nothing is kept between
+// runs: the name is given, and so are the ways to find others.
+func (c *config) claim(ctx context.Context) (name string, slot *discovery.Slot, err error) {
+	if c.name != "" && c.ownDiscoveries {
+		return c.name, nil, nil
+	}
+	dir, err := c.nodesDir()
+	if err != nil {
+		if c.name != "" {
+			c.log.Warn("nothing is kept between runs", "reason", err)
+			return c.name, nil, nil
+		}
+		return "", nil, err
+	}
+	if c.name != "" {
+		slot, err = discovery.ClaimName(ctx, dir, c.cluster, c.name)
+	} else {
+		slot, err = discovery.ClaimSlot(ctx, dir, c.cluster, hostName())
+	}
+	if errors.Is(err, discovery.ErrNameTaken) {
+		return "", nil, actor.Errorf(actor.AlreadyExists, "cluster: another process of this user is node %q of cluster %q; use another name, or stop it: %w", c.name, c.cluster, err)
+	}
+	if err != nil {
+		return "", nil, err
+	}
+	return slot.Name(), slot, nil
+}
+
+// hostName returns the host's name, made fit for a node's.
+func hostName() string {
+	name, _ := os.Hostname()
+	name, _, _ = strings.Cut(name, ".")
+	name = strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' {
+			return r
+		}
+		return '-'
+	}, name)
+	if name = strings.Trim(name, "-"); name == "" {
+		return "node"
+	}
+	return name[:min(len(name), 40)]
+}
+
+// open listens on the configured address, or on the first of the usual ones that
+// is free.
+func (c *config) open(ctx context.Context, lastAddress string) (net.Listener, net.PacketConn, error) {
+	if c.listen != "" {
+		return c.network.Listen(ctx, c.listen)
+	}
+	host, ports := "", []string{DefaultPort, "0"}
+	if c.onLoopback() {
+		host, ports = "127.0.0.1", []string{"0"}
+	}
+	if _, last, err := net.SplitHostPort(lastAddress); err == nil {
+		ports = append([]string{last}, ports...)
+	}
+	var errs []error
+	for _, p := range ports {
+		l, packets, err := c.network.Listen(ctx, net.JoinHostPort(host, p))
+		if err == nil {
+			return l, packets, nil
+		}
+		errs = append(errs, err)
+	}
+	return nil, nil, errors.Join(errs...)
+}

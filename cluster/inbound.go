@@ -1,0 +1,253 @@
+package cluster
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/troupe-go/troupe/actor"
+	"github.com/troupe-go/troupe/cluster/internal/transport"
+	"github.com/troupe-go/troupe/cluster/internal/wire"
+)
+
+// inbound takes what other nodes send and gives it to the actor system.
+type inbound struct {
+	node  *Node
+	lanes sync.Map // *transport.Inbound to *lane
+}
+
+// lane is one stream from another node. Its strings and callers belong to the
+// goroutine that receives; the rest is shared with actors that answer.
+type lane struct {
+	strings interned
+	callers map[string]context.Context // by sender's path
+	base    context.Context            // of everything that comes from an unnamed sender
+
+	mu      sync.Mutex
+	closed  bool
+	calls   map[uint64]context.CancelFunc
+	watches map[uint64]func()
+}
+
+// Receive implements transport.Handler.
+func (in *inbound) Receive(from *transport.Inbound, v *wire.View) {
+	l := in.lane(from)
+	switch v.Kind {
+	case wire.Cast:
+		in.cast(from, l, v)
+	case wire.Call:
+		in.call(from, l, v)
+	case wire.Cancel:
+		l.end(v.ID)
+	case wire.Watch:
+		in.watch(from, l, v)
+	case wire.Unwatch:
+		if cancel := l.takeWatch(v.ID); cancel != nil {
+			cancel()
+		}
+	}
+}
+
+// Closed implements transport.Handler.
+func (in *inbound) Closed(from *transport.Inbound) {
+	l := in.lane(from)
+	in.lanes.Delete(from)
+	l.mu.Lock()
+	calls, watches := l.calls, l.watches
+	l.calls, l.watches, l.closed = nil, nil, true
+	l.mu.Unlock()
+	for _, cancel := range calls {
+		cancel()
+	}
+	for _, cancel := range watches {
+		cancel()
+	}
+}
+
+func (in *inbound) lane(from *transport.Inbound) *lane {
+	if l, ok := in.lanes.Load(from); ok {
+		return l.(*lane)
+	}
+	l := &lane{
+		strings: interned{},
+		callers: make(map[string]context.Context),
+		base:    actor.WithCaller(context.Background(), actor.Caller{Node: from.Node()}),
+		calls:   make(map[uint64]context.CancelFunc),
+		watches: make(map[uint64]func()),
+	}
+	in.lanes.Store(from, l)
+	return l
+}
+
+func (in *inbound) delivery(l *lane, v *wire.View) actor.Delivery {
+	return actor.Delivery{
+		Path:        l.strings.of(v.To),
+		UID:         v.UID,
+		Message:     l.strings.of(v.Message),
+		ContentType: l.strings.of(v.ContentType),
+		Payload:     v.Payload,
+	}
+}
+
+func (in *inbound) cast(from *transport.Inbound, l *lane, v *wire.View) {
+	d := in.delivery(l, v)
+	if err := in.node.system.Deliver(in.caller(from, l, v), d); err != nil {
+		in.node.system.DeadLetter(actor.DeadLetter{
+			To:     "actor://" + in.node.name + "/" + actor.FormatPath(d.Path, d.UID),
+			Name:   d.Message,
+			Reason: actor.AsError(err),
+		})
+	}
+}
+
+func (in *inbound) call(from *transport.Inbound, l *lane, v *wire.View) {
+	id := v.ID
+	ctx, cancel := in.callContext(from, l, v)
+	if !l.begin(id, cancel) {
+		cancel()
+		return
+	}
+	d := in.delivery(l, v)
+	d.Reply = func(reply any, err error) {
+		l.end(id)
+		if err != nil {
+			from.Send(failure(id, err))
+			return
+		}
+		in.reply(from, id, reply)
+	}
+	if err := in.node.system.Deliver(ctx, d); err != nil {
+		l.end(id)
+		from.Send(failure(id, err))
+	}
+}
+
+func (in *inbound) reply(from *transport.Inbound, id uint64, reply any) {
+	buffer := in.node.payloads.get()
+	defer in.node.payloads.put(buffer)
+	data, contentType, err := in.node.system.Encode((*buffer)[:0], reply)
+	if err != nil {
+		// The handler has run: only what it returned cannot travel.
+		from.Send(failure(id, actor.Errorf(actor.Internal, "the reply: %s", actor.AsError(err).Message)))
+		return
+	}
+	*buffer = data
+	from.Send(&wire.Envelope{Kind: wire.Reply, ID: id, ContentType: contentType, Payload: data})
+}
+
+func (in *inbound) callContext(from *transport.Inbound, l *lane, v *wire.View) (context.Context, context.CancelFunc) {
+	base := in.caller(from, l, v)
+	if v.Timeout == 0 || v.Timeout > uint64(maxTimeout) {
+		return context.WithCancel(base)
+	}
+	return context.WithTimeout(base, time.Duration(v.Timeout))
+}
+
+// maxTimeout is longer than any caller waits; what is above would overflow.
+const maxTimeout = 365 * 24 * time.Hour
+
+// caller returns the context of messages from the sender of v. It is kept, since
+// senders send again.
+func (in *inbound) caller(from *transport.Inbound, l *lane, v *wire.View) context.Context {
+	if len(v.From) == 0 {
+		return l.base
+	}
+	if ctx, ok := l.callers[string(v.From)]; ok {
+		return ctx
+	}
+	caller := actor.Caller{Node: from.Node()}
+	if path, uid, err := actor.ParsePath(string(v.From)); err == nil {
+		r := remote{node: in.node, name: from.Node(), path: path, uid: uid}
+		caller.Address = actor.NewRef[struct{}](r).Address()
+	}
+	ctx := actor.WithCaller(context.Background(), caller)
+	if len(l.callers) >= maxInterned {
+		clear(l.callers)
+	}
+	l.callers[string(v.From)] = ctx
+	return ctx
+}
+
+func (in *inbound) watch(from *transport.Inbound, l *lane, v *wire.View) {
+	id := v.ID
+	target, err := in.node.system.Lookup(l.strings.of(v.To), v.UID)
+	if err != nil {
+		from.Send(failure(id, err))
+		return
+	}
+	cancel, err := target.Recipient().Watch(func(reason error) {
+		l.takeWatch(id)
+		e := failure(id, reason)
+		if reason == nil {
+			e = &wire.Envelope{ID: id}
+		}
+		e.Kind = wire.Terminated
+		from.Send(e)
+	})
+	if err != nil {
+		from.Send(failure(id, err))
+		return
+	}
+	if !l.keepWatch(id, cancel) {
+		cancel()
+	}
+}
+
+// begin remembers how to cancel a call; false if its ID is in use, or nobody is
+// there to answer to any more.
+func (l *lane) begin(id uint64, cancel context.CancelFunc) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed || l.calls[id] != nil {
+		return false
+	}
+	l.calls[id] = cancel
+	return true
+}
+
+// end cancels the context of a call that is over.
+func (l *lane) end(id uint64) {
+	l.mu.Lock()
+	cancel := l.calls[id]
+	delete(l.calls, id)
+	l.mu.Unlock()
+	if cancel != nil {
+		cancel()
+	}
+}
+
+func (l *lane) keepWatch(id uint64, cancel func()) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed || l.watches[id] != nil {
+		return false
+	}
+	l.watches[id] = cancel
+	return true
+}
+
+func (l *lane) takeWatch(id uint64) func() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	cancel := l.watches[id]
+	delete(l.watches, id)
+	return cancel
+}
+
+// interned spares a string for names that come again and again.
+type interned map[string]string
+
+// maxInterned bounds what another node may make us remember.
+const maxInterned = 4096
+
+func (m interned) of(b []byte) string {
+	if s, ok := m[string(b)]; ok {
+		return s
+	}
+	s := string(b)
+	if len(m) >= maxInterned {
+		clear(m)
+	}
+	m[s] = s
+	return s
+}

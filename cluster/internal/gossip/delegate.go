@@ -1,0 +1,96 @@
+package gossip
+
+import (
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"sync/atomic"
+
+	"github.com/hashicorp/memberlist"
+)
+
+// delegate is what memberlist calls. Its methods do not block.
+type delegate struct {
+	meta      []byte
+	view      *view
+	log       *slog.Logger
+	malformed atomic.Uint64
+}
+
+var (
+	_ memberlist.Delegate      = (*delegate)(nil)
+	_ memberlist.AliveDelegate = (*delegate)(nil)
+	_ memberlist.EventDelegate = (*delegate)(nil)
+)
+
+func (d *delegate) NodeMeta(int) []byte { return d.meta }
+
+// NotifyMsg receives a catalog from a packet or a stream.
+func (d *delegate) NotifyMsg(b []byte) {
+	c, err := decodeCatalog(b)
+	if err != nil {
+		d.reject(err)
+		return
+	}
+	d.view.learn(c, true)
+}
+
+func (d *delegate) GetBroadcasts(overhead, limit int) [][]byte {
+	return d.view.out.queue.take(overhead, limit)
+}
+
+func (d *delegate) LocalState(bool) []byte { return encodeState(d.view.state()) }
+
+// MergeRemoteState relays nothing: the owner of each catalog broadcasts it
+// itself to members that are new to it.
+func (d *delegate) MergeRemoteState(b []byte, _ bool) {
+	err := decodeState(b, func(c catalog) { d.view.learn(c, false) })
+	if err != nil {
+		d.reject(err)
+	}
+}
+
+func (d *delegate) reject(err error) {
+	d.malformed.Add(1)
+	d.log.Debug("gossip: dropped a message of a member that speaks another version", "error", err)
+}
+
+// NotifyAlive refuses members that cannot be understood, and rumours about
+// those that said goodbye.
+func (d *delegate) NotifyAlive(n *memberlist.Node) error {
+	m, err := memberOf(n)
+	if err != nil {
+		d.malformed.Add(1)
+		return err
+	}
+	if d.view.hasLeft(m.name()) {
+		return fmt.Errorf("gossip: %s has left", m.name())
+	}
+	return nil
+}
+
+func (d *delegate) NotifyJoin(n *memberlist.Node) {
+	if m, err := memberOf(n); err == nil { // NotifyAlive saw it before
+		d.view.joined(m)
+	}
+}
+
+func (d *delegate) NotifyLeave(n *memberlist.Node) { d.view.gone(n.Name) }
+
+// NotifyUpdate has nothing to do: the metadata of a member never changes.
+func (d *delegate) NotifyUpdate(*memberlist.Node) {}
+
+func memberOf(n *memberlist.Node) (Member, error) {
+	ip, _ := netip.AddrFromSlice(n.Addr)
+	address := netip.AddrPortFrom(ip.Unmap(), n.Port)
+	m, err := decodeMeta(n.Meta, address)
+	switch {
+	case err != nil:
+		return Member{}, err
+	case m.name() != n.Name:
+		return Member{}, fmt.Errorf("%w: metadata of %s in the name of %q", errMalformed, m.name(), n.Name)
+	case !reachable(address):
+		return Member{}, fmt.Errorf("%w: %s has the address %s", errMalformed, n.Name, address)
+	}
+	return m, nil
+}

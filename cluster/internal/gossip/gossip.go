@@ -1,0 +1,234 @@
+package gossip
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/memberlist"
+)
+
+// ErrClosed is returned by a [Gossip] that is closed or has said goodbye.
+var ErrClosed = errors.New("gossip: closed")
+
+// maxLeave bounds the time that spreading a farewell takes.
+const maxLeave = 5 * time.Second
+
+// Gossip is one member of a cluster. All methods may be called concurrently.
+type Gossip struct {
+	log       *slog.Logger
+	list      *memberlist.Memberlist
+	transport *transport
+	delegate  *delegate
+	view      *view
+	events    *eventQueue
+	out       *disseminator
+	joins     atomic.Uint64
+
+	mu      sync.Mutex
+	closed  bool
+	leaving chan struct{} // not nil once Leave was called; closed at its end
+	leave   error         // of Leave, once leaving is closed
+
+	close func() error
+}
+
+// Stats counts what a [Gossip] has met since it was opened.
+type Stats struct {
+	Packets           uint64 // packets received
+	PacketsRejected   uint64 // of these, not of this cluster: wrong name or key, damaged, too large
+	Streams           uint64 // streams accepted
+	StreamsRefused    uint64 // streams closed at once, since too many were open
+	MessagesMalformed uint64 // messages of members that could not be understood
+}
+
+// Open starts a member: a cluster of one until it or another member calls
+// [Gossip.Join]. The error wraps [ErrInvalidConfig] if the configuration is
+// wrong.
+func Open(cfg Config) (*Gossip, error) {
+	if err := cfg.validate(); err != nil {
+		return nil, err
+	}
+	g := &Gossip{log: cfg.Logger}
+	if g.log == nil {
+		g.log = slog.New(slog.DiscardHandler)
+	}
+	var err error
+	if g.transport, err = newTransport(&cfg, g.log); err != nil {
+		return nil, err
+	}
+	self := Member{
+		Node:        cfg.Node,
+		Incarnation: cfg.Incarnation,
+		Address:     g.transport.advertise.String(),
+		Started:     time.Unix(0, cfg.Started.UnixNano()),
+		Supersedes:  cfg.Supersedes,
+		Protocol:    cfg.Protocol,
+		Extra:       cfg.Extra,
+	}
+	handle := cfg.Events
+	if handle == nil {
+		handle = func(Event) {}
+	}
+	mc := cfg.Preset.timing()
+	g.events = newEventQueue(handle)
+	g.out = newDisseminator(mc.RetransmitMult, g.deliver)
+	g.view = newView(self, cfg.Preset.verdictDelay(), g.events, g.out)
+	g.delegate = &delegate{meta: encodeMeta(self), view: g.view, log: g.log}
+	g.close = sync.OnceValue(g.shutdown)
+
+	mc.Name = self.name()
+	mc.Label = cfg.Cluster
+	mc.SecretKey = bytes.Clone(cfg.Key)
+	mc.Transport = g.transport
+	mc.BindPort = int(cfg.Advertise.Port())
+	mc.Delegate, mc.Alive, mc.Events = g.delegate, g.delegate, g.delegate
+	mc.Logger = newLogBridge(g.log)
+	if g.list, err = memberlist.Create(mc); err != nil {
+		g.view.close()
+		g.events.close()
+		return nil, errors.Join(fmt.Errorf("gossip: %w", err), g.transport.Shutdown())
+	}
+	g.transport.start() // not before: whatever comes in may need g.list
+	return g, nil
+}
+
+// Self returns this member.
+func (g *Gossip) Self() Member { return g.view.self }
+
+// Members returns the members that are believed to be there, this one
+// included, sorted by node. The slice is the caller's.
+func (g *Gossip) Members() []Member { return g.view.members() }
+
+// Lost returns the addresses where members that failed were last seen, the
+// latest first: at most 256, for 24 hours. A member that is split off for
+// longer than half a minute is found again only by a [Gossip.Join] with them.
+// Nodes that are back, or left, are not among them. The slice is the caller's.
+func (g *Gossip) Lost() []string { return g.view.lostAddresses() }
+
+// SetCatalog publishes the next version of this member's catalog. It returns at
+// once; the others learn of it as [CatalogChanged] soon after, or when they
+// join. Each version replaces the former one, and some of them may skip
+// versions. data is copied.
+//
+// The error wraps [ErrCatalogTooLarge] for more than [MaxCatalogLen] bytes; it
+// is [ErrClosed] after Leave or Close.
+func (g *Gossip) SetCatalog(data []byte) error {
+	if len(data) > MaxCatalogLen {
+		return fmt.Errorf("%w: it has %d bytes: keep it within %d", ErrCatalogTooLarge, len(data), MaxCatalogLen)
+	}
+	return g.view.setOwn(data)
+}
+
+// Stats returns the counters.
+func (g *Gossip) Stats() Stats {
+	return Stats{
+		Packets:           g.transport.received.Load(),
+		PacketsRejected:   g.transport.rejected.Load(),
+		Streams:           g.transport.accepted.Load(),
+		StreamsRefused:    g.transport.refused.Load(),
+		MessagesMalformed: g.delegate.malformed.Load(),
+	}
+}
+
+// Leave says goodbye: the others learn of it at once, as [Left], and do not wait
+// for this member any more. It returns when the farewell is on its way, within
+// 5 seconds even if nobody listens, or when ctx ends, with its cause; the
+// farewell then goes on, and Leave may be called again to wait for it.
+// [Gossip.Close] must follow. Leave returns [ErrClosed] after Close without a
+// Leave.
+func (g *Gossip) Leave(ctx context.Context) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	g.mu.Lock()
+	if g.leaving == nil {
+		if g.closed {
+			g.mu.Unlock()
+			return ErrClosed
+		}
+		g.leaving = make(chan struct{})
+		go g.sayFarewell()
+	}
+	leaving := g.leaving
+	g.mu.Unlock()
+
+	select {
+	case <-leaving:
+		return g.leave
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// sayFarewell sends one packet to each member, in case it is soon over, and
+// lets gossip do the rest.
+func (g *Gossip) sayFarewell() {
+	defer close(g.leaving)
+	bye, members := g.view.leave()
+	for _, m := range members {
+		if err := g.list.SendBestEffort(m.endpoint(), bye.wire); err != nil {
+			g.log.Debug("gossip: could not send the farewell", "node", m.Node, "error", err)
+		}
+	}
+	if err := g.list.Leave(maxLeave); err != nil {
+		g.leave = fmt.Errorf("gossip: the farewell may not have reached anybody: %w", err)
+	}
+}
+
+// deliver sends the own catalog to one member over a stream.
+func (g *Gossip) deliver(name string) {
+	m, own, ok := g.view.parcel(name)
+	if !ok {
+		return
+	}
+	if err := g.list.SendReliable(m.endpoint(), own.wire); err != nil {
+		g.log.Debug("gossip: could not send the catalog, it will come with the next exchange of state",
+			"node", m.Node, "error", err)
+	}
+}
+
+// Close stops without a farewell, unless [Gossip.Leave] was called: the others
+// will find that this member failed. It waits for a Leave under way. It is
+// idempotent; all calls return when the first one is done.
+//
+// After it, no event is delivered, the streams are closed, Config.Packets is
+// read no more, and the goroutines have ended. Excepted are those of memberlist
+// that wait for the answer to a probe: they hold nothing, and end with the
+// probe, which takes at most a few of its intervals.
+func (g *Gossip) Close() error { return g.close() }
+
+func (g *Gossip) shutdown() error {
+	g.mu.Lock()
+	g.closed = true
+	leaving := g.leaving
+	g.mu.Unlock()
+	if leaving != nil {
+		<-leaving
+	}
+	g.view.close()
+	g.out.close()
+	// This breaks deliveries and joins off. memberlist, which does the same
+	// next, would keep the error to itself.
+	err := g.transport.Shutdown()
+	_ = g.list.Shutdown()
+	g.out.wait()
+	g.events.close()
+	if err != nil {
+		return fmt.Errorf("gossip: close: %w", err)
+	}
+	return nil
+}
+
+// endpoint is where memberlist reaches the member.
+func (m Member) endpoint() *memberlist.Node {
+	a := netip.MustParseAddrPort(m.Address)
+	return &memberlist.Node{Name: m.name(), Addr: net.IP(a.Addr().AsSlice()), Port: a.Port()}
+}

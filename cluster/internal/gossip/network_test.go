@@ -1,0 +1,163 @@
+package gossip
+
+import (
+	"context"
+	"math/rand/v2"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// testNetwork is an in-memory network for use within a synctest bubble. The
+// one of cluster/clustertest cannot be used here: it imports package cluster,
+// which imports this one.
+type testNetwork struct {
+	mu    sync.Mutex
+	hosts map[string]*testHost
+	cut   map[[2]string]bool
+	loss  float64
+}
+
+func newTestNetwork() *testNetwork {
+	return &testNetwork{hosts: make(map[string]*testHost), cut: make(map[[2]string]bool)}
+}
+
+// testHost is the socket and the listener of one address.
+type testHost struct {
+	net     *testNetwork
+	address string
+	packets chan testPacket
+	streams chan net.Conn
+	close   func()
+	closed  chan struct{}
+
+	mu       sync.Mutex
+	expired  chan struct{} // closed when the read deadline is in the past
+	deadline time.Time
+}
+
+type testPacket struct {
+	from  net.Addr
+	bytes []byte
+}
+
+func (n *testNetwork) listen(t *testing.T, address string) *testHost {
+	h := &testHost{
+		net:     n,
+		address: address,
+		packets: make(chan testPacket, 256),
+		streams: make(chan net.Conn),
+		closed:  make(chan struct{}),
+		expired: make(chan struct{}),
+	}
+	h.close = sync.OnceFunc(func() { close(h.closed) })
+	n.mu.Lock()
+	n.hosts[address] = h
+	n.mu.Unlock()
+	t.Cleanup(h.close)
+	return h
+}
+
+// unplug makes the host vanish, as a crash of its machine does.
+func (n *testNetwork) unplug(address string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.hosts, address)
+}
+
+// partition cuts or heals the way between two addresses.
+func (n *testNetwork) partition(a, b string, cut bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.cut[[2]string{a, b}], n.cut[[2]string{b, a}] = cut, cut
+}
+
+func (n *testNetwork) route(from, to string) *testHost {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.cut[[2]string{from, to}] || n.hosts[from] == nil && from != "stranger" {
+		return nil
+	}
+	return n.hosts[to]
+}
+
+func (n *testNetwork) send(from, to string, b []byte) {
+	h := n.route(from, to)
+	if h == nil || n.loss > 0 && rand.Float64() < n.loss {
+		return
+	}
+	select {
+	case h.packets <- testPacket{testAddr(from), append([]byte(nil), b...)}:
+	default: // full: dropped
+	}
+}
+
+func (h *testHost) dial(ctx context.Context, to string) (net.Conn, error) {
+	target := h.net.route(h.address, to)
+	if target == nil {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	mine, theirs := net.Pipe()
+	select {
+	case target.streams <- theirs:
+		return mine, nil
+	case <-target.closed:
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (h *testHost) ReadFrom(b []byte) (int, net.Addr, error) {
+	h.mu.Lock()
+	expired := h.expired
+	h.mu.Unlock()
+	select {
+	case p := <-h.packets:
+		return copy(b, p.bytes), p.from, nil
+	case <-expired:
+		return 0, nil, os.ErrDeadlineExceeded
+	}
+}
+
+func (h *testHost) WriteTo(b []byte, to net.Addr) (int, error) {
+	h.net.send(h.address, to.String(), b)
+	return len(b), nil
+}
+
+// SetReadDeadline knows the past and never.
+func (h *testHost) SetReadDeadline(d time.Time) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.deadline = d
+	if d.IsZero() {
+		h.expired = make(chan struct{})
+	} else {
+		close(h.expired)
+	}
+	return nil
+}
+
+func (h *testHost) Accept() (net.Conn, error) {
+	select {
+	case c := <-h.streams:
+		return c, nil
+	case <-h.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (h *testHost) Addr() net.Addr                   { return testAddr(h.address) }
+func (h *testHost) LocalAddr() net.Addr              { return testAddr(h.address) }
+func (h *testHost) SetDeadline(time.Time) error      { return nil }
+func (h *testHost) SetWriteDeadline(time.Time) error { return nil }
+func (h *testHost) Close() error                     { h.close(); return nil }
+
+type testAddr string
+
+func (testAddr) Network() string  { return "test" }
+func (a testAddr) String() string { return string(a) }

@@ -1,0 +1,74 @@
+package port
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// warnEvery is how often refusals may be seen at warn level.
+const warnEvery = time.Minute
+
+// refusals reports closed connections, without letting strangers fill the log.
+type refusals struct {
+	logger *slog.Logger
+	hook   func(net.Addr, error)
+
+	mu       sync.Mutex
+	warned   time.Time
+	unwarned int // since then
+}
+
+func (r *refusals) report(addr net.Addr, err error) {
+	if r.hook != nil {
+		r.hook(addr, err)
+	}
+	r.logger.Debug("a connection was refused", "from", addr, "error", err)
+	if hungUp(err) {
+		return
+	}
+	unwarned, ok := r.mayWarn(time.Now())
+	if ok {
+		r.logger.Warn("a peer was refused", "from", addr, "error", err, "hint", hint(err), "refused_before_without_warning", unwarned)
+	}
+}
+
+func (r *refusals) mayWarn(now time.Time) (unwarned int, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.warned.IsZero() && now.Sub(r.warned) < warnEvery {
+		r.unwarned++
+		return 0, false
+	}
+	unwarned, r.unwarned, r.warned = r.unwarned, 0, now
+	return unwarned, true
+}
+
+// hungUp reports whether the client just went away, as port scanners and the
+// health checks of load balancers do.
+func hungUp(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET)
+}
+
+// hint says what is most likely wrong.
+func hint(err error) string {
+	var notTLS tls.RecordHeaderError
+	switch {
+	case errors.Is(err, ErrBusy), errors.Is(err, ErrBacklog):
+		return "this node is overloaded, or somebody floods its port"
+	case errors.Is(err, ErrNoProtocol):
+		return "it speaks TLS, but is no node"
+	case errors.As(err, &notTLS):
+		return "it does not speak TLS, so it is no node"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "it did not finish the TLS handshake in time"
+	default: // an unknown certificate, or an alert about ours
+		return "most likely it has another secret, if it is a node at all"
+	}
+}

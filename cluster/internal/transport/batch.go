@@ -1,0 +1,91 @@
+package transport
+
+import (
+	"google.golang.org/grpc/mem"
+
+	"github.com/troupe-go/troupe/cluster/internal/wire"
+)
+
+const (
+	// batchBytes is where a batch ends and the next begins. A thousand messages
+	// to a frame is enough to make the frame's own cost vanish.
+	batchBytes = 256 << 10
+	// ackBytes is the most that wire.AppendAcked adds.
+	ackBytes = 11
+)
+
+// A batch is one frame on its way: envelopes encoded one after another.
+type batch struct {
+	data  *[]byte
+	count int        // envelopes in it
+	last  uint64     // the lane's number of its last envelope, 0 if not counted
+	end   uint64     // the stream's running total of envelopes after it
+	buf   mem.Buffer // holds data once sealed; nil before
+}
+
+// seal gives the memory over to reference counting: one reference is the
+// caller's, gRPC takes its own.
+func (b *batch) seal(p *buffers) {
+	if b.buf == nil {
+		b.buf = mem.NewBuffer(b.data, p)
+	}
+}
+
+func (b *batch) size() int { return len(*b.data) }
+
+// A queue gathers envelopes into batches. Its owner's lock guards it.
+type queue struct {
+	buffers *buffers
+	batches []*batch
+	bytes   int
+}
+
+// append encodes e, of the given size, as the envelope with the number seq.
+func (q *queue) append(e *wire.Envelope, size int, seq uint64) {
+	var b *batch
+	if n := len(q.batches); n > 0 {
+		b = q.batches[n-1]
+	}
+	if b == nil || b.buf != nil || b.size()+size > batchBytes {
+		b = &batch{data: q.buffers.Get(size + ackBytes)}
+		q.batches = append(q.batches, b)
+	}
+	if need := b.size() + size + ackBytes; need > cap(*b.data) {
+		larger := q.buffers.Get(need)
+		*larger = append(*larger, *b.data...)
+		q.buffers.Put(b.data)
+		b.data = larger
+	}
+	*b.data = wire.AppendEnvelope(*b.data, e)
+	b.count++
+	b.last = seq
+	q.bytes += size
+}
+
+// pop takes the oldest batch out; nil if there is none.
+func (q *queue) pop() *batch {
+	if len(q.batches) == 0 {
+		return nil
+	}
+	b := q.batches[0]
+	n := copy(q.batches, q.batches[1:])
+	q.batches[n] = nil
+	q.batches = q.batches[:n]
+	q.bytes -= b.size()
+	return b
+}
+
+// unpop puts back what pop took.
+func (q *queue) unpop(b *batch) {
+	q.batches = append(q.batches, nil)
+	copy(q.batches[1:], q.batches)
+	q.batches[0] = b
+	q.bytes += b.size()
+}
+
+// popAll empties the queue.
+func (q *queue) popAll() []*batch {
+	all := q.batches
+	q.batches, q.bytes = nil, 0
+	return all
+}

@@ -1,0 +1,81 @@
+package transport
+
+import "github.com/troupe-go/troupe/cluster/internal/wire"
+
+// A call is where a caller waits for its answer; it is recycled. Whoever takes
+// it out of its lane's table settles it, once, or frees it.
+type call struct {
+	seq  uint64        // the lane's number of its envelope
+	done chan struct{} // holds one
+	view wire.View
+	err  error
+}
+
+func (t *Transport) newCall() *call {
+	if c, ok := t.calls.Get().(*call); ok {
+		return c
+	}
+	return &call{done: make(chan struct{}, 1)}
+}
+
+func (t *Transport) freeCall(c *call) {
+	c.view, c.err = wire.View{}, nil
+	t.calls.Put(c)
+}
+
+func (c *call) reply(v *wire.View) {
+	c.view = *v
+	c.done <- struct{}{}
+}
+
+func (c *call) fail(err error) {
+	c.err = err
+	c.done <- struct{}{}
+}
+
+// addCall queues e and lets c wait for its answer.
+func (l *lane) addCall(e *wire.Envelope, size int, c *call) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if err := l.add(e, size); err != nil {
+		return err
+	}
+	c.seq = l.seq
+	l.calls[e.ID] = c
+	return nil
+}
+
+// cancelCall gives a call up and tells the other node. It returns false when the
+// call is being settled at this moment.
+func (l *lane) cancelCall(e *wire.Envelope) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.calls[e.ID] == nil {
+		return false
+	}
+	delete(l.calls, e.ID)
+	l.signal(&wire.Envelope{Kind: wire.Cancel, ID: e.ID, To: e.To, UID: e.UID})
+	return true
+}
+
+// takeCall takes out the call that an answer is for; nil if it was given up.
+func (l *lane) takeCall(id uint64) *call {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := l.calls[id]
+	delete(l.calls, id)
+	return c
+}
+
+// takeCalls takes out the calls whose envelopes are numbered up to seq. The
+// caller holds the lane's lock.
+func (l *lane) takeCalls(seq uint64) []*call {
+	var calls []*call
+	for id, c := range l.calls {
+		if c.seq <= seq {
+			calls = append(calls, c)
+			delete(l.calls, id)
+		}
+	}
+	return calls
+}

@@ -1,0 +1,293 @@
+package transport
+
+import (
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"github.com/troupe-go/troupe/cluster/internal/wire"
+)
+
+// Calls are acknowledged by their replies, unless that many bytes or frames
+// have come meanwhile. Anything else is acknowledged at once.
+const (
+	lateAckBytes  = 64 << 10
+	lateAckFrames = 16
+)
+
+// Inbound is the receiving end of one lane of another node's link: one stream.
+// All its methods may be called concurrently.
+type Inbound struct {
+	transport *Transport
+	stream    grpc.ServerStream
+	from      origin
+
+	evicted  chan struct{} // closed when a newer stream takes the place
+	evict    func()
+	ended    chan struct{} // closed when nothing more is received
+	err      error         // what to answer; written before ended is closed
+	finished chan struct{} // closed when the Handler knows that it is over
+
+	full atomic.Bool // the queue is over its bound
+
+	mu        sync.Mutex
+	queue     queue
+	taken     uint64 // envelopes received
+	acked     uint64 // and acknowledged
+	ackDue    bool
+	lateBytes int
+	late      int
+	parked    bool
+	closed    bool
+	wake      chan struct{}
+	room      chan struct{} // wakes the receiver when the queue has drained
+}
+
+// Node returns the name of the node that sends.
+func (in *Inbound) Node() string { return in.from.node }
+
+// Incarnation returns the incarnation of the node that sends.
+func (in *Inbound) Incarnation() uint64 { return in.from.incarnation }
+
+// Send queues a Reply, Failure or Terminated for the node. It never blocks and
+// keeps nothing of e. Nothing is dropped for want of room: when more than
+// Config.QueueBytes wait, the lane receives nothing until they have drained. A
+// reply that is too large becomes a Failure with the code ResourceExhausted.
+// After the stream has ended Send does nothing: the caller there knows.
+func (in *Inbound) Send(e *wire.Envelope) {
+	cfg := &in.transport.cfg
+	size := wire.Size(e)
+	if len(e.Payload) > cfg.MaxMessage || size > cfg.maxEnvelope() {
+		e = &wire.Envelope{
+			Kind: wire.Failure, ID: e.ID, Code: uint32(codes.ResourceExhausted), Reason: "too-large",
+			Text: fmt.Sprintf("the answer has %d bytes, the limit is %d: send less, or raise the limit on every node",
+				len(e.Payload), cfg.MaxMessage),
+		}
+		size = wire.Size(e)
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if in.closed {
+		return
+	}
+	in.queue.append(e, size, 0)
+	if in.queue.bytes > cfg.QueueBytes {
+		in.full.Store(true)
+	}
+	in.unpark()
+}
+
+func (in *Inbound) unpark() {
+	if in.parked {
+		in.parked = false
+		in.wake <- struct{}{} // never blocks: the writer takes it before it parks again
+	}
+}
+
+// accept runs one stream of another node, as gRPC's handler.
+func (t *Transport) accept(s grpc.ServerStream) error {
+	from, err := t.checkHello(s.Context())
+	if err != nil {
+		return err
+	}
+	in := &Inbound{
+		transport: t,
+		stream:    s,
+		from:      from,
+		evicted:   make(chan struct{}),
+		ended:     make(chan struct{}),
+		finished:  make(chan struct{}),
+		queue:     queue{buffers: &t.buffers},
+		wake:      make(chan struct{}, 1),
+		room:      make(chan struct{}, 1),
+	}
+	in.evict = sync.OnceFunc(func() { close(in.evicted) })
+	if err := t.admit(in); err != nil {
+		return err
+	}
+	go in.write()
+	go in.receive()
+	// Returning makes gRPC end the stream, and with it both goroutines.
+	if err := s.SendHeader(metadata.Pairs(keyVersion, protocolVersion)); err != nil {
+		return err
+	}
+	select {
+	case <-in.ended:
+		return in.err
+	case <-in.evicted:
+		return status.Error(codes.Aborted, "a newer stream of the same lane has taken over")
+	}
+}
+
+// admit gives the lane to in. An earlier stream of the same lane may still be
+// delivering what it had received: it is ended and waited for, so that order
+// holds across a reconnect.
+func (t *Transport) admit(in *Inbound) error {
+	for {
+		t.mu.Lock()
+		if t.closed {
+			t.mu.Unlock()
+			return status.Error(codes.Unavailable, "the node is leaving")
+		}
+		earlier := t.inbound[in.from]
+		if earlier == nil {
+			t.inbound[in.from] = in
+			t.wg.Add(2)
+			t.mu.Unlock()
+			return nil
+		}
+		t.mu.Unlock()
+		earlier.evict()
+		select {
+		case <-earlier.finished:
+		case <-in.stream.Context().Done():
+			return status.FromContextError(in.stream.Context().Err()).Err()
+		}
+	}
+}
+
+func (in *Inbound) receive() {
+	t := in.transport
+	defer t.wg.Done()
+	in.err = in.takeAll()
+	close(in.ended)
+	in.close()
+	t.guard(func() { t.cfg.Handler.Closed(in) })
+	t.mu.Lock()
+	delete(t.inbound, in.from)
+	t.mu.Unlock()
+	close(in.finished)
+}
+
+// takeAll hands every envelope to the Handler. It returns the status to end the
+// stream with.
+func (in *Inbound) takeAll() (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			in.transport.logPanic("a message's handler panicked", r, "node", in.from.node)
+			err = status.Error(codes.Internal, "the receiver of a message panicked")
+		}
+	}()
+	handler := in.transport.cfg.Handler
+	var data received
+	var v wire.View
+	for {
+		if err := in.stream.RecvMsg(&data); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		frame := wire.Parse(data.data)
+		count, late := uint64(0), true
+		for frame.Next(&v) {
+			if in.full.Load() && !in.awaitRoom() {
+				return status.Error(codes.Canceled, "the stream has ended")
+			}
+			handler.Receive(in, &v)
+			count++
+			late = late && v.Kind == wire.Call
+		}
+		if err := frame.Err(); err != nil {
+			in.transport.cfg.Logger.Warn("a node sent a malformed frame; its stream is closed", "node", in.from.node)
+			return status.Error(codes.InvalidArgument, err.Error())
+		}
+		in.took(count, len(data.data), late)
+	}
+}
+
+// took counts the envelopes of a frame and acknowledges it: now, or late with
+// the replies it asks for.
+func (in *Inbound) took(count uint64, size int, late bool) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.taken += count
+	in.late++
+	in.lateBytes += size
+	if !late || in.late >= lateAckFrames || in.lateBytes >= lateAckBytes {
+		in.ackDue = true
+		in.unpark()
+	}
+}
+
+// awaitRoom waits until the queue has drained; false when the stream has ended.
+func (in *Inbound) awaitRoom() bool {
+	for {
+		in.mu.Lock()
+		full, closed := in.queue.bytes > in.transport.cfg.QueueBytes, in.closed
+		in.full.Store(full)
+		in.mu.Unlock()
+		if closed {
+			return false
+		}
+		if !full {
+			return true
+		}
+		<-in.room
+	}
+}
+
+func (in *Inbound) write() {
+	defer in.transport.wg.Done()
+	defer in.close()
+	for {
+		b := in.next()
+		if b == nil {
+			return
+		}
+		err := in.stream.SendMsg(b)
+		b.buf.Free()
+		if err != nil {
+			return
+		}
+	}
+}
+
+// next waits for something to send; nil when the stream has ended.
+func (in *Inbound) next() *batch {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for !in.closed {
+		b := in.queue.pop()
+		if b == nil && in.ackDue {
+			b = &batch{data: in.queue.buffers.Get(ackBytes)}
+		}
+		if b != nil {
+			if in.taken > in.acked {
+				*b.data = wire.AppendAcked(*b.data, in.taken)
+				in.acked = in.taken
+			}
+			in.ackDue, in.late, in.lateBytes = false, 0, 0
+			b.seal(in.queue.buffers)
+			in.signalRoom()
+			return b
+		}
+		in.parked = true
+		in.mu.Unlock()
+		<-in.wake
+		in.mu.Lock()
+	}
+	return nil
+}
+
+// close ends the writer and lets a waiting receiver go.
+func (in *Inbound) close() {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.closed = true
+	in.queue.popAll()
+	in.unpark()
+	in.signalRoom()
+}
+
+func (in *Inbound) signalRoom() {
+	select {
+	case in.room <- struct{}{}:
+	default:
+	}
+}

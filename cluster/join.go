@@ -1,0 +1,220 @@
+package cluster
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/binary"
+	"fmt"
+	"net"
+	"net/netip"
+	"time"
+
+	"google.golang.org/grpc/credentials"
+
+	"github.com/troupe-go/troupe/actor"
+	"github.com/troupe-go/troupe/cluster/internal/gossip"
+	"github.com/troupe-go/troupe/cluster/internal/port"
+	"github.com/troupe-go/troupe/cluster/internal/transport"
+	"github.com/troupe-go/troupe/security"
+)
+
+// What a connection to the node's one port is for, by ALPN (RFC 7301).
+const (
+	actorProtocol  = "h2"
+	gossipProtocol = "troupe-gossip/1"
+)
+
+// Join starts a node and returns once it has looked for its peers the first time;
+// it goes on looking, and being found, until [Node.Leave]. Nobody need be there
+// yet: the first node is a cluster of one.
+//
+// Without options and environment it meets the other processes of this user on
+// this host, with a secret that is made once. With TROUPE_SECRET, or
+// [WithSecret], it meets the nodes of its network that have the same.
+//
+// Errors are actor.InvalidArgument for options that make no sense,
+// [ErrNameTaken], [ErrWrongSecret] for a seed that refuses this node, and what the
+// system says of an address that cannot be listened on.
+func Join(ctx context.Context, options ...Option) (*Node, error) {
+	c, err := newConfig(options)
+	if err != nil {
+		return nil, err
+	}
+	n := &Node{
+		cluster:     c.cluster,
+		incarnation: newIncarnation(),
+		started:     time.Now(),
+		log:         c.log,
+		network:     c.network,
+		left:        make(chan struct{}),
+	}
+	if err := n.start(ctx, c); err != nil {
+		// The caller gets no node to call Leave on.
+		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), failTimeout)
+		defer cancel()
+		_ = n.Leave(stop)
+		return nil, fmt.Errorf("cluster: join %q: %w", c.cluster, err)
+	}
+	n.log.Info("joined", "members", len(n.Members()))
+	return n, nil
+}
+
+func (n *Node) start(ctx context.Context, c *config) error {
+	keys, err := c.derive()
+	if err != nil {
+		return err
+	}
+	if n.name, n.slot, err = c.claim(ctx); err != nil {
+		return err
+	}
+	n.log = n.log.With("node", n.name)
+	if n.identity, err = keys.Identity(n.name); err != nil {
+		return err
+	}
+	loopback, err := n.listen(ctx, c)
+	if err != nil {
+		return err
+	}
+	if err := n.connect(c, keys, loopback); err != nil {
+		return err
+	}
+	n.finder = &finder{node: n, ways: c.ways(loopback)}
+	if err := n.finder.start(ctx, n.address); err != nil {
+		return err
+	}
+	if refusal := n.finder.refused(); refusal != nil {
+		return actor.Errorf(actor.Unauthenticated, "a seed does not belong to this cluster; compare the names and the secrets: %w: %w", ErrWrongSecret, refusal)
+	}
+	for _, m := range n.gossip.Members() {
+		if err := n.nameTaken(ctx, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// listen opens the one port.
+func (n *Node) listen(ctx context.Context, c *config) (loopback bool, err error) {
+	last := ""
+	if n.slot != nil {
+		last = n.slot.LastAddress()
+	}
+	listener, packets, err := c.open(ctx, last)
+	if err != nil {
+		return false, err
+	}
+	n.port, err = port.Open(port.Config{
+		Listener:  listener,
+		Packets:   packets,
+		TLS:       n.identity.ServerTLS(actorProtocol, gossipProtocol),
+		Protocols: []string{actorProtocol, gossipProtocol},
+		Logger:    n.log,
+	})
+	if err != nil {
+		_, _ = listener.Close(), packets.Close()
+		return false, err
+	}
+	n.address = c.advertise
+	if n.address == "" {
+		address, err := advertiseAddress(listener.Addr())
+		if err != nil {
+			return false, err
+		}
+		n.address = address.String()
+	}
+	if _, err := netip.ParseAddrPort(n.address); err != nil {
+		return false, invalid("the address to advertise must be ip:port: %w", err)
+	}
+	if n.slot != nil {
+		if err := n.slot.SaveAddress(n.address); err != nil {
+			return false, err
+		}
+	}
+	loopback = isLoopback(n.address)
+	if loopback && c.onLoopback() {
+		n.log.Info("listening on loopback only: no secret was chosen; set TROUPE_SECRET to let other hosts join", "address", n.address)
+	} else {
+		n.log.Info("listening", "address", n.address)
+	}
+	return loopback, nil
+}
+
+// connect starts the actors, their links and the gossip.
+func (n *Node) connect(c *config, keys *security.Credentials, loopback bool) error {
+	n.inbound = &inbound{node: n}
+	n.directory = newDirectory(n)
+	n.system = actor.NewSystem(append([]actor.SystemOption{
+		actor.WithLogger(n.log), actor.WithNode(n.name), actor.WithResolver(n.resolve),
+	}, c.system...)...)
+	var err error
+	n.transport, err = transport.New(transport.Config{
+		Node:        n.name,
+		Incarnation: n.incarnation,
+		Dial:        n.network.Dial,
+		ClientTLS:   func(peer string) *tls.Config { return n.identity.ClientTLS(peer, actorProtocol) },
+		PeerName:    peerName,
+		Handler:     n.inbound,
+		Dropped:     n.dropped,
+		MaxMessage:  c.maxMessage,
+		Logger:      n.log,
+	})
+	if err != nil {
+		return err
+	}
+	timing := c.timing
+	if timing == defaultTiming && loopback {
+		timing = Local
+	}
+	n.gossip, err = gossip.Open(gossip.Config{
+		Cluster:     n.cluster,
+		Node:        n.name,
+		Incarnation: n.incarnation,
+		Started:     n.started,
+		Key:         keys.GossipKey(),
+		Packets:     n.port.Packets(),
+		Streams:     n.port.Listener(gossipProtocol),
+		Dial: func(ctx context.Context, address string) (net.Conn, error) {
+			return n.dialTLS(ctx, address, n.identity.ClientTLS("", gossipProtocol))
+		},
+		Advertise: netip.MustParseAddrPort(n.address),
+		Preset:    timing.preset(),
+		Events:    n.observe,
+		Logger:    n.log,
+	})
+	if err != nil {
+		return err
+	}
+	n.running.Go(func() {
+		if err := n.transport.Serve(n.port.Listener(actorProtocol)); err != nil {
+			n.fail(err)
+		}
+	})
+	return nil
+}
+
+// dropped is told of a cast that a link lost.
+func (n *Node) dropped(node, to, message string, reason error) {
+	n.system.DeadLetter(actor.DeadLetter{
+		To: "actor://" + node + "/" + to, Name: message, Reason: fromTransport(reason),
+	})
+}
+
+func peerName(info credentials.AuthInfo) (string, error) {
+	state, ok := info.(credentials.TLSInfo)
+	if !ok {
+		return "", fmt.Errorf("%w: the connection is not encrypted", security.ErrUntrusted)
+	}
+	p, err := security.PeerOf(state.State)
+	return p.Node, err
+}
+
+func newIncarnation() uint64 {
+	var b [8]byte
+	for {
+		_, _ = rand.Read(b[:]) // never fails: see crypto/rand
+		if i := binary.LittleEndian.Uint64(b[:]); i != 0 {
+			return i
+		}
+	}
+}

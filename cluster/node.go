@@ -1,0 +1,215 @@
+package cluster
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/troupe-go/troupe/actor"
+	"github.com/troupe-go/troupe/cluster/discovery"
+	"github.com/troupe-go/troupe/cluster/internal/catalog"
+	"github.com/troupe-go/troupe/cluster/internal/gossip"
+	"github.com/troupe-go/troupe/cluster/internal/port"
+	"github.com/troupe-go/troupe/cluster/internal/transport"
+	"github.com/troupe-go/troupe/security"
+)
+
+// Node is this process as a member of a cluster. Its methods may be called
+// concurrently. Nodes of one process share nothing.
+type Node struct {
+	cluster     string
+	name        string
+	address     string
+	incarnation uint64
+	started     time.Time
+	log         *slog.Logger
+	network     Network
+	identity    *security.Identity
+
+	system    *actor.System
+	slot      *discovery.Slot
+	port      *port.Port
+	transport *transport.Transport
+	gossip    *gossip.Gossip
+	directory *directory
+	finder    *finder
+	services  services
+	avoided   avoided
+	payloads  payloadPool
+	inbound   *inbound
+
+	running sync.WaitGroup // goroutines of the node itself
+	leaving sync.Once
+	left    chan struct{} // closed when Leave has finished
+	mu      sync.Mutex
+	err     error
+	end     error // of Leave
+}
+
+// Name returns the name of the node, unique in its cluster.
+func (n *Node) Name() string { return n.name }
+
+// Cluster returns the name of the cluster.
+func (n *Node) Cluster() string { return n.cluster }
+
+// Address returns the "ip:port" at which other nodes reach this one.
+func (n *Node) Address() string { return n.address }
+
+// System returns the actors of this node, for actor.Spawn. It belongs to the
+// node, which stops it.
+func (n *Node) System() *actor.System { return n.system }
+
+// Serve starts an actor of each definition and offers it to the whole cluster
+// under its name. The offer ends with the actor. Where one cannot be started, as
+// when this node serves that name already (AlreadyExists), those before it stay.
+func (n *Node) Serve(definitions ...actor.Spawnable) error {
+	for _, d := range definitions {
+		if err := n.serve(d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (n *Node) serve(d actor.Spawnable) error {
+	address, err := n.system.Spawn(d)
+	if err != nil {
+		return err
+	}
+	path, uid, _ := n.system.PathOf(address)
+	offer := served{
+		Service: catalog.Service{Name: d.Name(), Protocol: d.Protocol(), Path: path, UID: uid},
+		address: address,
+	}
+	n.directory.add(offer)
+	_, err = address.Recipient().Watch(func(error) {
+		n.directory.remove(func(s served) bool { return s.UID == uid })
+	})
+	return err
+}
+
+// Members returns the nodes of the cluster as this one sees them, itself
+// included, sorted by name.
+func (n *Node) Members() []Member {
+	view := n.directory.view()
+	members := []Member{{Name: n.name, Address: n.address, Started: n.started, Services: view.servicesOf(n.name)}}
+	for _, p := range view.nodes {
+		members = append(members, Member{Name: p.Node, Address: p.Address, Started: p.Started, Services: view.servicesOf(p.Node)})
+	}
+	slices.SortFunc(members, func(a, b Member) int { return strings.Compare(a.Name, b.Name) })
+	return members
+}
+
+// Instances returns who serves the named service, sorted by node.
+func (n *Node) Instances(service string) []Instance {
+	if pool := n.directory.view().services[service]; pool != nil {
+		return slices.Clone(pool.public)
+	}
+	return nil
+}
+
+// Await returns when condition holds. It is called now, and again whenever the
+// members or their services have changed:
+//
+//	err := node.Await(ctx, func() bool { return len(node.Instances("greeter")) > 0 })
+//
+// It returns an error when ctx ends first, or the node leaves.
+func (n *Node) Await(ctx context.Context, condition func() bool) error {
+	for {
+		change := n.directory.change()
+		if condition() {
+			return nil
+		}
+		select {
+		case <-change:
+		case <-n.left:
+			return ErrLeft
+		case <-ctx.Done():
+			return actor.Errorf(actor.CodeOf(ctx.Err()), "cluster: the condition was not met in time: %w", context.Cause(ctx))
+		}
+	}
+}
+
+// Done returns a channel that is closed when the node has left: because Leave was
+// called, or because it must not go on, which [Node.Err] explains.
+func (n *Node) Done() <-chan struct{} { return n.left }
+
+// Err returns why the node left by itself; nil if it has not.
+func (n *Node) Err() error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.err
+}
+
+// observe keeps the directory: it gets the events of gossip, one at a time.
+func (n *Node) observe(event gossip.Event) {
+	switch e := event.(type) {
+	case gossip.Joined:
+		n.log.Info("node joined", "node", e.Member.Node, "address", e.Member.Address)
+		n.directory.joined(e.Member)
+		n.transport.Peer(e.Member.Node, e.Member.Address, e.Member.Incarnation).Retry()
+		n.checkName(e.Member)
+	case gossip.CatalogChanged:
+		services, err := catalog.Decode(e.Catalog)
+		if err != nil {
+			n.log.Warn("a node published a catalog that cannot be read", "node", e.Member.Node, "error", err)
+			return
+		}
+		n.directory.serves(e.Member, services)
+	case gossip.Left:
+		n.log.Info("node left", "node", e.Member.Node)
+		n.forget(e.Member, unavailable("node %q has left the cluster", e.Member.Node))
+	case gossip.Failed:
+		n.log.Warn("node lost", "node", e.Member.Node, "address", e.Member.Address)
+		n.forget(e.Member, unavailable("node %q stopped answering", e.Member.Node))
+	}
+}
+
+func (n *Node) forget(m gossip.Member, reason error) {
+	n.directory.lost(m)
+	n.avoided.forget(func(k instanceKey) bool { return k.incarnation == m.Incarnation })
+	n.transport.Peer(m.Node, m.Address, m.Incarnation).Close(reason)
+}
+
+// checkName lets the node go if an older one with its name turns up alive.
+func (n *Node) checkName(m gossip.Member) {
+	if m.Node != n.name {
+		return
+	}
+	n.running.Go(func() {
+		if err := n.nameTaken(context.Background(), m); err != nil {
+			n.fail(err)
+		}
+	})
+}
+
+// fail lets the node leave by itself.
+func (n *Node) fail(err error) {
+	n.log.Error("the node must leave", "error", err)
+	n.mu.Lock()
+	if n.err == nil {
+		n.err = err
+	}
+	n.mu.Unlock()
+	go func() { // Leave waits for the caller
+		ctx, cancel := context.WithTimeout(context.Background(), failTimeout)
+		defer cancel()
+		_ = n.Leave(ctx) // its outcome is kept for those who call Leave
+	}()
+}
+
+const failTimeout = 10 * time.Second
+
+func (v *view) servicesOf(node string) []string {
+	var names []string
+	for name, pool := range v.services {
+		if slices.ContainsFunc(pool.public, func(i Instance) bool { return i.Node == node }) {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}

@@ -1,0 +1,148 @@
+package cluster
+
+import (
+	"strings"
+	"sync"
+
+	"github.com/troupe-go/troupe/actor"
+	"github.com/troupe-go/troupe/cluster/internal/transport"
+	"github.com/troupe-go/troupe/cluster/internal/wire"
+)
+
+// remote stands behind the Ref of an actor on another node. It is comparable: two
+// Refs to one actor are equal.
+type remote struct {
+	node *Node
+	name string // of the other node
+	path string
+	uid  uint64
+}
+
+// String returns the path of the Ref.
+func (r remote) String() string {
+	return "actor://" + r.name + "/" + actor.FormatPath(r.path, r.uid)
+}
+
+// Tell implements actor.Recipient.
+func (r remote) Tell(e actor.Envelope) error {
+	return r.send(e, func(p *transport.Peer, envelope *wire.Envelope) error {
+		return p.Tell(envelope)
+	})
+}
+
+// Ask implements actor.Recipient.
+func (r remote) Ask(e actor.Envelope) error {
+	return r.send(e, func(p *transport.Peer, envelope *wire.Envelope) error {
+		reply, err := p.Call(e.Context(), envelope)
+		if err != nil {
+			return err
+		}
+		return r.node.system.DecodeReply(e, string(reply.ContentType), reply.Payload)
+	})
+}
+
+func (r remote) send(e actor.Envelope, send func(*transport.Peer, *wire.Envelope) error) error {
+	p, err := r.node.link(r.name)
+	if err != nil {
+		return err
+	}
+	buffer := r.node.payloads.get()
+	defer r.node.payloads.put(buffer)
+	data, contentType, err := r.node.system.Encode((*buffer)[:0], e.Message())
+	if err != nil {
+		return err
+	}
+	*buffer = data
+	envelope := wire.Envelope{
+		To: r.path, UID: r.uid,
+		From:        r.node.senderOf(e),
+		Message:     r.node.system.MessageName(e),
+		ContentType: contentType,
+		Payload:     data,
+	}
+	if err := send(p, &envelope); err != nil {
+		return fromTransport(err)
+	}
+	return nil
+}
+
+// Watch implements actor.Recipient.
+func (r remote) Watch(ended func(reason error)) (func(), error) {
+	p, err := r.node.link(r.name)
+	if err != nil {
+		return nil, err
+	}
+	w, err := p.Watch(&wire.Envelope{To: r.path, UID: r.uid}, func(v *wire.View, err error) {
+		switch {
+		case err != nil:
+			ended(fromTransport(err))
+		case v.Code != uint32(actor.OK):
+			ended(&actor.Error{Code: actor.Code(v.Code), Reason: string(v.Reason), Message: string(v.Text)})
+		default:
+			ended(nil)
+		}
+	})
+	if err != nil {
+		return nil, fromTransport(err)
+	}
+	return w.Stop, nil
+}
+
+// link returns the link to the latest process of the named node.
+func (n *Node) link(name string) (*transport.Peer, error) {
+	p := n.directory.view().nodes[name]
+	if p == nil {
+		return nil, unavailable("node %q is not a member of cluster %q now", name, n.cluster)
+	}
+	return n.transport.Peer(p.Node, p.Address, p.Incarnation), nil
+}
+
+// senderOf returns the path of the actor that sends e, for the receiver to answer
+// to; empty if it is none.
+func (n *Node) senderOf(e actor.Envelope) string {
+	ctx := e.Context()
+	if ctx == nil {
+		return ""
+	}
+	path, uid, ok := n.system.PathOf(actor.CallerOf(ctx).Address)
+	if !ok {
+		return ""
+	}
+	return actor.FormatPath(path, uid)
+}
+
+// resolve turns the path of a Ref that came with a message into its recipient.
+func (n *Node) resolve(path string) (actor.Recipient, error) {
+	if name, ok := strings.CutPrefix(path, serviceScheme); ok {
+		return n.service(name)
+	}
+	rest, ok := strings.CutPrefix(path, "actor://")
+	name, local, found := strings.Cut(rest, "/")
+	if !ok || !found || name == "" {
+		return nil, actor.Errorf(actor.InvalidArgument, "%.200q is not a path of cluster %q", path, n.cluster)
+	}
+	actorPath, uid, err := actor.ParsePath(local)
+	if err != nil {
+		return nil, err
+	}
+	return remote{node: n, name: name, path: actorPath, uid: uid}, nil
+}
+
+// payloadPool keeps the buffers that messages are encoded into; links copy them.
+type payloadPool struct{ pool sync.Pool }
+
+// largestPooled is the capacity above which a buffer is left to the collector.
+const largestPooled = 64 << 10
+
+func (p *payloadPool) get() *[]byte {
+	if b, ok := p.pool.Get().(*[]byte); ok {
+		return b
+	}
+	return new([]byte)
+}
+
+func (p *payloadPool) put(b *[]byte) {
+	if cap(*b) <= largestPooled {
+		p.pool.Put(b)
+	}
+}

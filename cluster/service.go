@@ -1,0 +1,225 @@
+package cluster
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"github.com/troupe-go/troupe/actor"
+)
+
+const serviceScheme = "service:///"
+
+// Service returns a Ref to all instances of the service with that name, on this
+// node and others. Each message goes to one of them, which a [Balancer] chooses
+// when it is sent: instances may come and go, and there need be none yet.
+//
+// Where a message surely was not handled, it is tried again on another instance,
+// within the sender's deadline; a request with the mark of actor.Idempotent also
+// where its node was lost on the way. An instance that failed is left alone for a
+// while.
+func Service[P any](n *Node, name string, options ...ServiceOption) actor.Ref[P] {
+	s := n.services.get(n, name, actor.ProtocolName[P]())
+	if len(options) > 0 {
+		own := &service{node: n, name: name, protocol: s.protocol, balancer: s.balancer, budget: newBudget()}
+		for _, o := range options {
+			o.applyService(own)
+		}
+		s = own
+	}
+	return actor.NewRef[P](s)
+}
+
+// ServiceOption changes how one Ref of a service chooses. It does not travel with
+// the Ref to other nodes.
+type ServiceOption interface{ applyService(*service) }
+
+type serviceOption func(*service)
+
+func (f serviceOption) applyService(s *service) { f(s) }
+
+// WithBalancer sets how an instance is chosen. The default is [Random].
+func WithBalancer(b Balancer) ServiceOption {
+	return serviceOption(func(s *service) { s.balancer = b })
+}
+
+// service stands behind a Ref that Service returned.
+type service struct {
+	node     *Node
+	name     string
+	protocol string // empty if not known: the Ref came in a message
+	balancer Balancer
+	budget   *budget
+}
+
+// String returns the path of the Ref.
+func (s *service) String() string { return serviceScheme + s.name }
+
+// Watch implements actor.Recipient: a service has no end.
+func (s *service) Watch(func(error)) (func(), error) {
+	return nil, actor.Errorf(actor.Unimplemented, "%s is a service, and cannot be watched: watch one of its actors", s)
+}
+
+// Tell implements actor.Recipient.
+func (s *service) Tell(e actor.Envelope) error {
+	ctx := e.Context()
+	if ctx == nil {
+		ctx = context.Background()
+	}
+	// Told messages must not wait: each instance is tried at most once.
+	return s.try(ctx, e, false, actor.Recipient.Tell)
+}
+
+// Ask implements actor.Recipient.
+func (s *service) Ask(e actor.Envelope) error {
+	return s.try(e.Context(), e, true, actor.Recipient.Ask)
+}
+
+// Retries of one message: at once on each other instance, then, for those who
+// wait, all over again after a pause.
+const (
+	maxAttempts = 10
+	minPause    = 10 * time.Millisecond
+	maxPause    = time.Second
+)
+
+func (s *service) try(ctx context.Context, e actor.Envelope, wait bool, send func(actor.Recipient, actor.Envelope) error) error {
+	message := e.Message()
+	var tried []instanceKey
+	var last error
+	var pauses *backoff.ExponentialBackOff
+	for range maxAttempts {
+		target, err := s.pick(message, tried)
+		if last != nil && err != nil {
+			if !wait {
+				return last
+			}
+			if pauses == nil {
+				pauses = &backoff.ExponentialBackOff{
+					InitialInterval: minPause, MaxInterval: maxPause, Multiplier: 2, RandomizationFactor: 0.5,
+				}
+			}
+			if !sleep(ctx, pauses.NextBackOff()) {
+				return last
+			}
+			tried = tried[:0]
+			target, err = s.pick(message, nil)
+		}
+		if err != nil {
+			return err
+		}
+		if err = send(target.recipient, e); err == nil {
+			s.node.avoided.succeeded(target.key)
+			s.budget.earn()
+			return nil
+		}
+		last = err
+		failure := actor.AsError(err)
+		if isInstanceFailure(failure) {
+			s.node.avoided.failed(target.key)
+		}
+		if !retryable(failure, message) || !s.budget.spend() {
+			return err
+		}
+		tried = append(tried, target.key)
+	}
+	return last
+}
+
+// pick chooses among the instances that have not been tried, and if possible among
+// those that have not failed lately.
+func (s *service) pick(message any, tried []instanceKey) (*instance, error) {
+	pool := s.node.directory.view().services[s.name]
+	if pool == nil {
+		return nil, unavailable("cluster %q has no instance of service %q now", s.node.cluster, s.name)
+	}
+	if len(tried) > 0 {
+		pool = pool.without(func(i *instance) bool { return slices.Contains(tried, i.key) })
+	}
+	if s.node.avoided.any() {
+		now := time.Now()
+		if good := pool.without(func(i *instance) bool { return s.node.avoided.is(i.key, now) }); len(good.instances) > 0 {
+			pool = good
+		}
+	}
+	if len(pool.instances) == 0 {
+		return nil, unavailable("no instance of service %q took the message", s.name)
+	}
+	index, err := s.balance(message, pool.public)
+	if err != nil {
+		return nil, err
+	}
+	target := &pool.instances[index]
+	if s.protocol != "" && target.protocol != s.protocol {
+		return nil, &actor.Error{
+			Code: actor.Unimplemented, NotRun: true,
+			Message: "service \"" + s.name + "\" on node " + target.Node + " speaks protocol " + target.protocol + ", not " + s.protocol,
+		}
+	}
+	return target, nil
+}
+
+func (s *service) balance(message any, candidates []Instance) (index int, err error) {
+	if len(candidates) > 1 || s.balancer != (Random{}) {
+		index, err = s.balancer.Pick(message, candidates)
+	}
+	if err != nil {
+		return 0, err
+	}
+	if index < 0 || index >= len(candidates) {
+		return 0, actor.Errorf(actor.Internal, "the %T picked instance %d of %d", s.balancer, index, len(candidates))
+	}
+	return index, nil
+}
+
+// pool are the instances of one service, also as a Balancer sees them.
+type pool struct {
+	instances []instance
+	public    []Instance
+}
+
+func newPool(instances []instance) *pool {
+	p := &pool{instances: instances, public: make([]Instance, len(instances))}
+	for i := range instances {
+		p.public[i] = instances[i].Instance
+	}
+	return p
+}
+
+func (p *pool) without(drop func(*instance) bool) *pool {
+	var kept []instance
+	for i := range p.instances {
+		if !drop(&p.instances[i]) {
+			kept = append(kept, p.instances[i])
+		}
+	}
+	return newPool(kept)
+}
+
+// services keeps one recipient for each service that is used without options, so
+// that its Refs are equal.
+type services struct{ byName sync.Map }
+
+func (s *services) get(n *Node, name, protocol string) *service {
+	key := serviceKey{name, protocol}
+	if known, ok := s.byName.Load(key); ok {
+		return known.(*service)
+	}
+	made, _ := s.byName.LoadOrStore(key, &service{
+		node: n, name: name, protocol: protocol, balancer: Random{}, budget: newBudget(),
+	})
+	return made.(*service)
+}
+
+type serviceKey struct{ name, protocol string }
+
+// service returns the recipient for a path that came with a message.
+func (n *Node) service(name string) (actor.Recipient, error) {
+	if name == "" || len(name) > 128 {
+		return nil, actor.Errorf(actor.InvalidArgument, "%.200q does not name a service", name)
+	}
+	return n.services.get(n, name, ""), nil
+}

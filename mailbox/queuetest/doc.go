@@ -1,0 +1,2 @@
+// Package queuetest tests implementations of [mailbox.Queue].
+package queuetest
