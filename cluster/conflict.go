@@ -17,20 +17,22 @@ import (
 // asked itself.
 func (n *Node) nameTaken(ctx context.Context, m gossip.Member) error {
 	self := peer{Member: n.gossip.Self()}
-	if m.Node != n.name || m.Incarnation == n.incarnation || !self.newer(&peer{Member: m}) {
+	switch {
+	case m.Node != n.name, m.Incarnation == n.incarnation:
 		return nil
+	case m.Address == n.address:
+		return nil // its port is ours: it is dead
+	case !self.newer(&peer{Member: m}):
+		return nil // it will go
 	}
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	conn, err := n.dialTLS(ctx, m.Address, n.identity.ClientTLS(n.name, gossipProtocol))
-	if err != nil || m.Address == n.address {
-		if err == nil {
-			_ = conn.Close()
-		}
+	if err != nil {
 		return nil
 	}
 	_ = conn.Close()
-	return actor.Errorf(actor.AlreadyExists, "cluster: a live node at %s is called %q, too; give this one another name: %w", m.Address, n.name, ErrNameTaken)
+	return actor.Errorf(actor.AlreadyExists, "a live node at %s is called %q, too; give this one another name: %w", m.Address, n.name, ErrNameTaken)
 }
 
 const probeTimeout = 2 * time.Second

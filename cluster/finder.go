@@ -21,7 +21,7 @@ type finder struct {
 
 	mu      sync.Mutex
 	refusal error           // the first by a seed
-	warned  map[string]bool // addresses and ways that were complained about
+	warned  map[string]bool // what was complained about
 }
 
 // The pauses between two looks: short while the node may have just started
@@ -43,7 +43,7 @@ func (f *finder) start(ctx context.Context, address string) error {
 	for _, w := range f.ways {
 		// Announced before anybody looks: of two that start at once, one sees the other.
 		if err := w.Announce(ctx, f.node.cluster, f.node.name, address); err != nil {
-			f.complain(w.Name(), "this node cannot be found", "way", w.Name(), "error", err)
+			f.complain(w.Name()+" announce", "this node cannot be found", "way", w.Name(), "error", err)
 		}
 	}
 	var first sync.WaitGroup
@@ -107,7 +107,7 @@ func (f *finder) look(ctx context.Context, find func(context.Context, string) ([
 	defer cancel()
 	addresses, err := find(ctx, f.node.cluster)
 	if err != nil && ctx.Err() == nil {
-		f.complain(way+err.Error(), "discovery failed", "way", way, "error", err)
+		f.complain(way+" find", "discovery failed", "way", way, "error", err)
 	}
 	known := f.node.directory.addresses()
 	var strangers []string

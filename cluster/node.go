@@ -161,18 +161,27 @@ func (n *Node) observe(event gossip.Event) {
 		n.directory.serves(e.Member, services)
 	case gossip.Left:
 		n.log.Info("node left", "node", e.Member.Node)
-		n.forget(e.Member, unavailable("node %q has left the cluster", e.Member.Node))
+		n.forget(e.Member)
+		n.running.Go(func() { // its last answers may still be on their way
+			ctx, cancel := context.WithTimeout(context.Background(), retireTimeout)
+			defer cancel()
+			n.transport.Peer(e.Member.Node, e.Member.Address, e.Member.Incarnation).
+				Retire(ctx, unavailable("node %q has left the cluster", e.Member.Node))
+		})
 	case gossip.Failed:
 		n.log.Warn("node lost", "node", e.Member.Node, "address", e.Member.Address)
-		n.forget(e.Member, unavailable("node %q stopped answering", e.Member.Node))
+		n.forget(e.Member)
+		n.transport.Peer(e.Member.Node, e.Member.Address, e.Member.Incarnation).
+			Close(unavailable("node %q stopped answering", e.Member.Node))
 	}
 }
 
-func (n *Node) forget(m gossip.Member, reason error) {
+func (n *Node) forget(m gossip.Member) {
 	n.directory.lost(m)
 	n.avoided.forget(func(k instanceKey) bool { return k.incarnation == m.Incarnation })
-	n.transport.Peer(m.Node, m.Address, m.Incarnation).Close(reason)
 }
+
+const retireTimeout = 5 * time.Second
 
 // checkName lets the node go if an older one with its name turns up alive.
 func (n *Node) checkName(m gossip.Member) {

@@ -4,13 +4,10 @@ import (
 	"context"
 	"errors"
 	"net"
-	"net/netip"
 	"slices"
 	"testing"
 
 	"github.com/miekg/dns"
-
-	"github.com/troupe-go/troupe/cluster/discoverytest"
 )
 
 // newResolver returns a resolver that asks a DNS server with the given records.
@@ -61,24 +58,6 @@ func newResolver(t *testing.T, records ...string) *net.Resolver {
 	}}
 }
 
-func TestDNSConformance(t *testing.T) {
-	discoverytest.Run(t, func(t *testing.T, addresses []string) []discoverytest.Discovery {
-		var records []string
-		for _, address := range addresses {
-			a := netip.MustParseAddrPort(address)
-			host := "node-" + a.Addr().String() + ".example."
-			_, port, _ := net.SplitHostPort(address)
-			records = append(records, "_troupe._tcp.example. 1 IN SRV 0 0 "+port+" "+host, host+" 1 IN A "+a.Addr().String())
-		}
-		resolver := newResolver(t, records...)
-		var nodes []discoverytest.Discovery
-		for range addresses {
-			nodes = append(nodes, DNS("_troupe._tcp.example.", WithResolver(resolver)))
-		}
-		return nodes
-	})
-}
-
 func TestDNSFinds(t *testing.T) {
 	resolver := newResolver(t,
 		"both.example. 1 IN A 192.0.2.1", "both.example. 1 IN AAAA 2001:db8::1",
@@ -106,16 +85,6 @@ func TestDNSReportsMalformedNames(t *testing.T) {
 			t.Errorf("DNS(%q): got %v, want ErrBadAddress", name, err)
 		}
 	}
-}
-
-func TestStaticConformance(t *testing.T) {
-	discoverytest.Run(t, func(t *testing.T, addresses []string) []discoverytest.Discovery {
-		var nodes []discoverytest.Discovery
-		for range addresses {
-			nodes = append(nodes, Static(addresses...))
-		}
-		return nodes
-	})
 }
 
 func TestStaticResolvesHostsAndReportsTheOnesThatFail(t *testing.T) {

@@ -13,20 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
-
-	"github.com/troupe-go/troupe/cluster/discoverytest"
 )
-
-func TestLocalConformance(t *testing.T) {
-	discoverytest.RunPublishing(t, func(t *testing.T, addresses []string) []discoverytest.Discovery {
-		dir := newDir(t)
-		var nodes []discoverytest.Discovery
-		for range addresses {
-			nodes = append(nodes, Local(dir))
-		}
-		return nodes
-	})
-}
 
 func mustFind(t *testing.T, d *LocalDiscovery, want ...string) {
 	t.Helper()

@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
-
-	"github.com/troupe-go/troupe/cluster/discoverytest"
 )
 
 // requireMulticast skips the test where a multicast packet does not come back to
@@ -52,17 +50,6 @@ func carriesMulticast(iface *net.Interface) bool {
 	_ = listener.SetReadDeadline(time.Now().Add(2 * time.Second))
 	_, _, err = listener.ReadFromUDPAddrPort(make([]byte, 1))
 	return err == nil
-}
-
-func TestMDNSConformance(t *testing.T) {
-	requireMulticast(t)
-	discoverytest.RunPublishing(t, func(t *testing.T, addresses []string) []discoverytest.Discovery {
-		var nodes []discoverytest.Discovery
-		for range addresses {
-			nodes = append(nodes, MDNS(WithTimeout(100*time.Millisecond)))
-		}
-		return nodes
-	})
 }
 
 func TestMDNSWithoutNetworkSaysSoOnceAndGoesOn(t *testing.T) {

@@ -3,9 +3,9 @@
 // through it, from a test of its own:
 //
 //	func TestConformance(t *testing.T) {
-//		discoverytest.RunPublishing(t, func(t *testing.T, addresses []string) []discoverytest.Discovery {
+//		discoverytest.RunPublishing(t, func(t *testing.T, addresses []string) []cluster.Discovery {
 //			medium := newMedium(t)
-//			var nodes []discoverytest.Discovery
+//			var nodes []cluster.Discovery
 //			for range addresses {
 //				nodes = append(nodes, newDiscovery(medium))
 //			}

@@ -10,28 +10,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
-)
 
-// Discovery finds first contacts of a cluster: addresses, each "host:port". All its
-// methods may be called concurrently. One Discovery serves one node.
-type Discovery interface {
-	// Name says what kind of discovery this is, for logs.
-	Name() string
-	// Announce makes node findable at address until Withdraw. It is called again
-	// when the address changes.
-	Announce(ctx context.Context, cluster, node, address string) error
-	// Find returns the addresses known now, each once, without this node's own. An
-	// empty result is no error. Addresses may come with an error about the others.
-	Find(ctx context.Context, cluster string) ([]string, error)
-	// Withdraw ends what Announce began and waits for its goroutines. Calling it
-	// again does nothing.
-	Withdraw(ctx context.Context) error
-}
+	"github.com/troupe-go/troupe/cluster"
+)
 
 // A Factory returns one Discovery for each address, all on one medium that nobody
 // else uses. The suite announces no other addresses than these; a discovery that
 // publishes nothing is configured with all of them. Clean up with t.Cleanup.
-type Factory func(t *testing.T, addresses []string) []Discovery
+type Factory func(t *testing.T, addresses []string) []cluster.Discovery
 
 // attempts bounds how often a medium that may lose messages is asked again.
 const attempts = 50
@@ -157,7 +143,7 @@ type group struct {
 	t         *testing.T
 	cluster   string
 	addresses []string
-	all       []Discovery
+	all       []cluster.Discovery
 }
 
 func start(t *testing.T, factory Factory, count int) *group {

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/troupe-go/troupe/cluster"
 	"github.com/troupe-go/troupe/cluster/discoverytest"
 )
 
@@ -60,9 +61,9 @@ func (r *reader) Withdraw(context.Context) error {
 }
 
 func TestSuiteAcceptsADiscoveryInMemory(t *testing.T) {
-	discoverytest.RunPublishing(t, func(t *testing.T, addresses []string) []discoverytest.Discovery {
+	discoverytest.RunPublishing(t, func(t *testing.T, addresses []string) []cluster.Discovery {
 		medium := &board{entries: make(map[[2]string]string)}
-		var nodes []discoverytest.Discovery
+		var nodes []cluster.Discovery
 		for range addresses {
 			nodes = append(nodes, &reader{board: medium})
 		}

@@ -148,6 +148,7 @@ func (p Preset) timing() *memberlist.Config {
 	case Local:
 		c = memberlist.DefaultLocalConfig()
 		c.ProbeInterval = 500 * time.Millisecond
+		c.GossipInterval = 200 * time.Millisecond
 		c.SuspicionMult = 4
 		c.SuspicionMaxTimeoutMult = 2
 		c.TCPTimeout = 5 * time.Second

@@ -10,9 +10,6 @@ import (
 const (
 	maxEarly    = 32  // catalogs kept of members not known yet
 	maxDeparted = 128 // members remembered for having left
-	maxLost     = 256 // nodes remembered for having failed
-
-	lostMemory = 24 * time.Hour
 )
 
 // view is what this member knows of the cluster. All methods may be called
@@ -38,11 +35,6 @@ type peer struct {
 	member  Member
 	catalog catalog
 	verdict *time.Timer // runs when memberlist gave the member up
-}
-
-type lostNode struct {
-	address string
-	at      time.Time
 }
 
 func newView(self Member, verdictDelay time.Duration, events *eventQueue, out *disseminator) *view {
@@ -125,15 +117,7 @@ func (v *view) gone(name string) {
 func (v *view) failed(p *peer) {
 	v.remove(p)
 	v.events.add(p.member.name(), Failed{p.member})
-	// A node that is back under another incarnation is not lost.
-	for _, other := range v.peers {
-		if other.member.Node == p.member.Node {
-			return
-		}
-	}
-	if p.member.Node != v.self.Node {
-		v.lost.put(p.member.Node, lostNode{p.member.Address, time.Now()})
-	}
+	v.remember(p.member)
 }
 
 // remove needs the lock.
@@ -283,24 +267,4 @@ func (v *view) members() []Member {
 		return cmp.Or(cmp.Compare(a.Node, b.Node), cmp.Compare(a.Incarnation, b.Incarnation))
 	})
 	return members
-}
-
-// lostAddresses returns where members that failed were last seen, the latest
-// first, without the addresses that others use now.
-func (v *view) lostAddresses() []string {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	used := map[string]bool{v.self.Address: true}
-	for _, p := range v.peers {
-		used[p.member.Address] = true
-	}
-	var addresses []string
-	for _, node := range slices.Backward(v.lost.order) {
-		l := v.lost.values[node]
-		if time.Since(l.at) < lostMemory && !used[l.address] {
-			used[l.address] = true
-			addresses = append(addresses, l.address)
-		}
-	}
-	return addresses
 }

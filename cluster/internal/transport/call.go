@@ -53,7 +53,7 @@ func (l *lane) cancelCall(e *wire.Envelope) bool {
 	if l.calls[e.ID] == nil {
 		return false
 	}
-	delete(l.calls, e.ID)
+	l.forget(e.ID)
 	l.signal(&wire.Envelope{Kind: wire.Cancel, ID: e.ID, To: e.To, UID: e.UID})
 	return true
 }
@@ -63,19 +63,33 @@ func (l *lane) takeCall(id uint64) *call {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c := l.calls[id]
-	delete(l.calls, id)
+	l.forget(id)
 	return c
 }
 
-// takeCalls takes out the calls whose envelopes are numbered up to seq. The
-// caller holds the lane's lock.
-func (l *lane) takeCalls(seq uint64) []*call {
+// takeCalls takes out the calls that match. The caller holds the lane's lock.
+func (l *lane) takeCalls(match func(*call) bool) []*call {
 	var calls []*call
 	for id, c := range l.calls {
-		if c.seq <= seq {
+		if match(c) {
 			calls = append(calls, c)
 			delete(l.calls, id)
 		}
 	}
+	l.forget(0)
 	return calls
+}
+
+// forget removes a call from the table, and says so if it was the last of a
+// closed lane. The caller holds the lane's lock.
+func (l *lane) forget(id uint64) {
+	delete(l.calls, id) // no call has the ID 0
+	if l.closed == nil || len(l.calls) > 0 {
+		return
+	}
+	select {
+	case <-l.quiet:
+	default:
+		close(l.quiet)
+	}
 }

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"sync"
@@ -47,6 +48,7 @@ type Inbound struct {
 	closed    bool
 	wake      chan struct{}
 	room      chan struct{} // wakes the receiver when the queue has drained
+	flushed   chan struct{} // not nil while flush waits: closed when all is sent
 }
 
 // Node returns the name of the node that sends.
@@ -268,6 +270,7 @@ func (in *Inbound) next() *batch {
 			return b
 		}
 		in.parked = true
+		in.signalFlushed()
 		in.mu.Unlock()
 		<-in.wake
 		in.mu.Lock()
@@ -283,6 +286,34 @@ func (in *Inbound) close() {
 	in.queue.popAll()
 	in.unpark()
 	in.signalRoom()
+	in.signalFlushed()
+}
+
+// flush waits until gRPC has got everything that was queued, or ctx ends.
+func (in *Inbound) flush(ctx context.Context) error {
+	in.mu.Lock()
+	if in.closed || in.parked {
+		in.mu.Unlock()
+		return nil
+	}
+	if in.flushed == nil {
+		in.flushed = make(chan struct{})
+	}
+	flushed := in.flushed
+	in.mu.Unlock()
+	select {
+	case <-flushed:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (in *Inbound) signalFlushed() {
+	if in.flushed != nil {
+		close(in.flushed)
+		in.flushed = nil
+	}
 }
 
 func (in *Inbound) signalRoom() {

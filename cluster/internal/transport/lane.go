@@ -38,6 +38,7 @@ type lane struct {
 	down    *Error // while no connection can be made
 	gone    *Error // the incarnation is gone for good
 	closed  *Error
+	quiet   chan struct{} // closed when the lane is, and no call is in flight
 
 	// In flight on the current stream.
 	sent      []*batch
@@ -52,6 +53,7 @@ func newLane(p *Peer, index int) *lane {
 		index:   index,
 		retry:   make(chan struct{}, 1),
 		wake:    make(chan struct{}, 1),
+		quiet:   make(chan struct{}),
 		queue:   queue{buffers: &p.transport.buffers},
 		calls:   make(map[uint64]*call),
 		watches: make(map[uint64]*Watch),
@@ -151,7 +153,7 @@ func (l *lane) fail(err error) {
 	l.mu.Lock()
 	l.down = l.peer.notSent(err)
 	down := l.down
-	calls := l.takeCalls(l.seq)
+	calls := l.takeCalls(func(*call) bool { return true })
 	batches := l.queue.popAll()
 	l.handed = l.seq
 	l.mu.Unlock()
@@ -202,7 +204,7 @@ func (l *lane) settle(cause error) {
 	if l.closed != nil {
 		cause = l.closed.Err
 	}
-	calls := l.takeCalls(l.handed)
+	calls := l.takeCalls(func(c *call) bool { return c.seq <= l.handed })
 	sent, acked := l.sent, l.acked
 	l.sent, l.sentBytes, l.total, l.acked = nil, 0, 0, 0
 	l.mu.Unlock()
@@ -234,12 +236,20 @@ func (l *lane) drop(batches []*batch, acked uint64, reason *Error) {
 	}
 }
 
-// close makes further sends fail and lets the goroutine end.
+// close makes further sends fail, and what is queued with them. Calls in flight
+// may still be answered.
 func (l *lane) close(reason error) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.closed = l.peer.notSent(reason)
+	if l.closed == nil {
+		l.closed = l.peer.notSent(reason)
+	}
+	closed := l.closed
+	calls := l.takeCalls(func(c *call) bool { return c.seq > l.handed })
 	l.unpark()
+	l.mu.Unlock()
+	for _, c := range calls {
+		c.fail(closed)
+	}
 }
 
 // drain gives up what is left when the goroutine has ended.

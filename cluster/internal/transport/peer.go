@@ -127,6 +127,23 @@ func (p *Peer) Close(reason error) {
 	p.transport.forget(p)
 }
 
+// Retire closes the link to a node that has said goodbye: sends fail from now on,
+// but calls in flight have until ctx ends to be answered. It returns when the link
+// is closed.
+func (p *Peer) Retire(ctx context.Context, reason error) {
+	for _, l := range p.lanes {
+		l.close(reason)
+	}
+	for _, l := range p.lanes {
+		select {
+		case <-l.quiet:
+		case <-p.ctx.Done():
+		case <-ctx.Done():
+		}
+	}
+	p.Close(reason)
+}
+
 func (p *Peer) shut(reason error) {
 	p.closing.Do(func() {
 		for _, l := range p.lanes {

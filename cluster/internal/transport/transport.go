@@ -99,6 +99,23 @@ func (t *Transport) forget(p *Peer) {
 	}
 }
 
+// Flush waits until the answers that were given to Inbound.Send are on their way,
+// or ctx ends.
+func (t *Transport) Flush(ctx context.Context) error {
+	t.mu.Lock()
+	inbound := make([]*Inbound, 0, len(t.inbound))
+	for _, in := range t.inbound {
+		inbound = append(inbound, in)
+	}
+	t.mu.Unlock()
+	for _, in := range inbound {
+		if err := in.flush(ctx); err != nil {
+			return fmt.Errorf("transport: answers are not sent yet: %w", err)
+		}
+	}
+	return nil
+}
+
 // Close ends every link and the server, and waits for their goroutines and for
 // Handler calls that run. It returns ctx's error when ctx ends first; closing
 // then goes on. It may be called again, to wait again.

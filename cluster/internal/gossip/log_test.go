@@ -1,0 +1,52 @@
+package gossip
+
+import (
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+)
+
+func TestLinesOfMemberlistGetTheirLevel(t *testing.T) {
+	for line, want := range map[string]struct {
+		level slog.Level
+		text  string
+	}{
+		"[DEBUG] memberlist: a b\n": {slog.LevelDebug, "gossip: a b"},
+		"[INFO] memberlist: a":      {slog.LevelInfo, "gossip: a"},
+		"[WARN] memberlist: a":      {slog.LevelWarn, "gossip: a"},
+		"[ERR] memberlist: a":       {slog.LevelWarn, "gossip: a"},
+		"[ERROR] memberlist: a":     {slog.LevelWarn, "gossip: a"},
+		"Err: a":                    {slog.LevelWarn, "gossip: Err: a"},
+		"[odd":                      {slog.LevelWarn, "gossip: [odd"},
+	} {
+		level, text := parseLine(line)
+		if level != want.level || text != want.text {
+			t.Errorf("%q: %v %q", line, level, text)
+		}
+	}
+	if _, text := parseLine(strings.Repeat("x", 9999)); len(text) > maxLine+20 {
+		t.Errorf("%d bytes passed", len(text))
+	}
+}
+
+func TestAFloodOfLinesIsCut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := new(lines)
+		l := newLogBridge(slog.New(slog.NewTextHandler(log, nil)))
+		for range 10 * logBurst {
+			l.Print("[ERR] memberlist: again")
+			l.Print("[DEBUG] memberlist: not wanted")
+		}
+		l.Print("[INFO] memberlist: another level")
+		if got := strings.Count(log.String(), "again"); got != logBurst {
+			t.Errorf("%d lines", got)
+		}
+		pass(logWindow)
+		l.Print("[ERR] memberlist: later")
+		if got := log.String(); !strings.Contains(got, "another level") ||
+			!strings.Contains(got, "later") || !strings.Contains(got, "dropped=180") {
+			t.Error(got)
+		}
+	})
+}
