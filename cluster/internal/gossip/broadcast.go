@@ -42,6 +42,13 @@ func (q *broadcastQueue) add(c catalog) {
 	q.items = slices.Insert(q.items, 0, broadcast{name: name, wire: c.wire})
 }
 
+// holds reports whether a catalog of the named member still has to go out.
+func (q *broadcastQueue) holds(name string) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return slices.ContainsFunc(q.items, func(b broadcast) bool { return b.name == name })
+}
+
 // take returns encoded catalogs that fit the limit with an overhead for each.
 func (q *broadcastQueue) take(overhead, limit int) [][]byte {
 	q.mu.Lock()

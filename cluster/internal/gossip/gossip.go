@@ -19,7 +19,10 @@ import (
 var ErrClosed = errors.New("gossip: closed")
 
 // maxLeave bounds the time that spreading a farewell takes.
-const maxLeave = 5 * time.Second
+const (
+	maxLeave     = 5 * time.Second
+	farewellPoll = 20 * time.Millisecond
+)
 
 // Gossip is one member of a cluster. All methods may be called concurrently.
 type Gossip struct {
@@ -178,8 +181,16 @@ func (g *Gossip) sayFarewell() {
 			g.log.Debug("gossip: could not send the farewell", "node", m.Node, "error", err)
 		}
 	}
-	if err := g.list.Leave(maxLeave); err != nil {
-		g.leave = fmt.Errorf("gossip: the farewell may not have reached anybody: %w", err)
+	// memberlist would wait the whole time for members that are leaving, too: it
+	// only queues its own farewell here, which goes out along with ours.
+	_ = g.list.Leave(1)
+	giveUp := time.Now().Add(maxLeave)
+	for g.out.queue.holds(bye.name()) && len(g.view.members()) > 1 {
+		if time.Now().After(giveUp) {
+			g.leave = errors.New("gossip: the farewell may not have reached anybody")
+			return
+		}
+		<-time.After(farewellPoll)
 	}
 }
 

@@ -151,7 +151,7 @@ func TestARestartAtTheSameAddress(t *testing.T) {
 	})
 }
 
-func TestAShortPartitionHealsByItself(t *testing.T) {
+func TestCatalogsOfAPartitionArriveAfterIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newTestNetwork()
 		members := n.cluster(t, 2)

@@ -34,9 +34,8 @@ type testHost struct {
 	close   func()
 	closed  chan struct{}
 
-	mu       sync.Mutex
-	expired  chan struct{} // closed when the read deadline is in the past
-	deadline time.Time
+	mu      sync.Mutex
+	expired chan struct{} // closed when the read deadline is in the past
 }
 
 type testPacket struct {
@@ -133,7 +132,6 @@ func (h *testHost) WriteTo(b []byte, to net.Addr) (int, error) {
 func (h *testHost) SetReadDeadline(d time.Time) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.deadline = d
 	if d.IsZero() {
 		h.expired = make(chan struct{})
 	} else {
