@@ -68,24 +68,21 @@ func (d *directory) serves(m gossip.Member, services []catalog.Service) {
 	}
 }
 
-// add offers a service of this node; false if the name is taken.
-func (d *directory) add(s served) bool {
+// add offers a service of this node, in place of an earlier one with its name.
+func (d *directory) add(s served) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if slices.ContainsFunc(d.own, func(o served) bool { return o.Name == s.Name }) {
-		return false
-	}
+	d.own = slices.DeleteFunc(slices.Clone(d.own), func(o served) bool { return o.Name == s.Name })
 	d.own = append(d.own, s)
 	d.publish()
-	return true
 }
 
-// remove takes back the services that keep says no to.
-func (d *directory) remove(gone func(served) bool) {
+// remove takes back the services that match.
+func (d *directory) remove(match func(served) bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	before := len(d.own)
-	d.own = slices.DeleteFunc(slices.Clone(d.own), gone)
+	d.own = slices.DeleteFunc(slices.Clone(d.own), match)
 	if len(d.own) != before {
 		d.publish()
 	}

@@ -91,7 +91,7 @@ func (n *Node) start(ctx context.Context, c *config) error {
 			return err
 		}
 	}
-	return nil
+	return n.gossip.Settle(ctx) // what gossip knows now, the caller finds here
 }
 
 // listen opens the one port.

@@ -43,6 +43,9 @@ type config struct {
 	err               error
 }
 
+// largestMessage is the largest WithMaxMessage.
+const largestMessage = 1 << 30
+
 // Timing is how fast a cluster notices that a node has crashed, against how
 // much it talks and how easily it is mistaken.
 type Timing int
@@ -168,6 +171,9 @@ func newConfig(options []Option) (*config, error) {
 			return nil, invalid("TROUPE_SECRET: %w", err)
 		}
 		c.secret = secret
+	}
+	if c.maxMessage < 0 || c.maxMessage > largestMessage {
+		return nil, invalid("a largest message of %d bytes: choose 1 byte to 1 GiB", c.maxMessage)
 	}
 	if c.cluster == "" {
 		c.cluster = "troupe"

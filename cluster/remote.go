@@ -90,11 +90,27 @@ func (r remote) Watch(ended func(reason error)) (func(), error) {
 
 // link returns the link to the latest process of the named node.
 func (n *Node) link(name string) (*transport.Peer, error) {
+	if err := n.present(); err != nil {
+		return nil, err
+	}
 	p := n.directory.view().nodes[name]
 	if p == nil {
 		return nil, unavailable("node %q is not a member of cluster %q now", name, n.cluster)
 	}
 	return n.transport.Peer(p.Node, p.Address, p.Incarnation), nil
+}
+
+// present returns an error if this node has left.
+func (n *Node) present() error {
+	select {
+	case <-n.left:
+		return &actor.Error{
+			Code: ErrLeft.Code, Reason: ErrLeft.Reason, NotRun: true,
+			Message: "node " + n.name + " has left cluster " + n.cluster,
+		}
+	default:
+		return nil
+	}
 }
 
 // senderOf returns the path of the actor that sends e, for the receiver to answer

@@ -92,6 +92,9 @@ func (s *service) try(ctx context.Context, e actor.Envelope, wait bool, send fun
 	var last error
 	var pauses *backoff.ExponentialBackOff
 	for range maxAttempts {
+		if err := s.node.present(); err != nil {
+			return err
+		}
 		target, err := s.pick(message, tried)
 		if last != nil && err != nil {
 			if !wait {
@@ -163,10 +166,7 @@ func (s *service) pick(message any, tried []instanceKey) (*instance, error) {
 }
 
 func (s *service) balance(message any, candidates []Instance) (index int, err error) {
-	if len(candidates) > 1 || s.balancer != (Random{}) {
-		index, err = s.balancer.Pick(message, candidates)
-	}
-	if err != nil {
+	if index, err = s.balancer.Pick(message, candidates); err != nil {
 		return 0, err
 	}
 	if index < 0 || index >= len(candidates) {

@@ -2,16 +2,17 @@ package clustertest
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/troupe-go/troupe/cluster"
 )
 
-// contacts are where the nodes of a Cluster find each other: the last address of
-// each, whether it is still there or not.
+// contacts are where the nodes of a Cluster find each other: all addresses that
+// were ever in use, whether somebody is still there or not.
 type contacts struct {
-	mu     sync.Mutex
-	byNode map[string]string
+	mu        sync.Mutex
+	addresses []string
 }
 
 // contact is the cluster.Discovery of one node.
@@ -26,13 +27,15 @@ var _ cluster.Discovery = (*contact)(nil)
 
 func (*contact) Name() string { return "clustertest" }
 
-func (c *contact) Announce(_ context.Context, _, node, address string) error {
+func (c *contact) Announce(_ context.Context, _, _, address string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.address = address
 	c.all.mu.Lock()
 	defer c.all.mu.Unlock()
-	c.all.byNode[node] = address
+	if !slices.Contains(c.all.addresses, address) {
+		c.all.addresses = append(c.all.addresses, address)
+	}
 	return nil
 }
 
@@ -41,13 +44,7 @@ func (c *contact) Find(context.Context, string) ([]string, error) {
 	defer c.mu.Unlock()
 	c.all.mu.Lock()
 	defer c.all.mu.Unlock()
-	var addresses []string
-	for _, a := range c.all.byNode {
-		if a != c.address {
-			addresses = append(addresses, a)
-		}
-	}
-	return addresses, nil
+	return slices.DeleteFunc(slices.Clone(c.all.addresses), func(a string) bool { return a == c.address }), nil
 }
 
 // Withdraw leaves the address behind, as a node that crashes does.

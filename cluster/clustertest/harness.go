@@ -84,7 +84,6 @@ func newCluster(t testing.TB, keys *security.Credentials, options []cluster.Opti
 		t:           t,
 		keys:        keys,
 		options:     options,
-		contacts:    contacts{byNode: make(map[string]string)},
 		hosts:       make(map[*cluster.Node]*Host),
 		generations: make(map[string]int),
 	}

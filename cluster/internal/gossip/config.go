@@ -19,7 +19,6 @@ var ErrInvalidConfig = errors.New("gossip: invalid configuration")
 const (
 	MaxClusterLen = 128 // length of Config.Cluster
 	MaxNodeLen    = 128 // length of Config.Node
-	MaxExtraLen   = 192 // length of Config.Extra
 	KeyLen        = 32  // length of Config.Key: AES-256
 )
 
@@ -38,17 +37,6 @@ type Config struct {
 
 	// Started is when the process started.
 	Started time.Time
-
-	// Supersedes is the incarnation of a former process of this node that is
-	// known to be dead, or zero.
-	Supersedes uint64
-
-	// Protocol is the version of what the nodes speak with each other. It is
-	// carried to the other members and not interpreted. Optional.
-	Protocol uint32
-
-	// Extra is carried to the other members and not interpreted. Optional.
-	Extra string
 
 	// Key encrypts and authenticates all gossip (AES-256-GCM).
 	Key []byte
@@ -117,8 +105,6 @@ func (c *Config) validate() error {
 		return invalid("draw a random Incarnation that is not zero")
 	case c.Started.IsZero():
 		return invalid("set Started to the time when the process started")
-	case len(c.Extra) > MaxExtraLen:
-		return invalid("Extra has %d bytes: keep it within %d", len(c.Extra), MaxExtraLen)
 	case len(c.Key) != KeyLen:
 		return invalid("Key has %d bytes: it must have %d", len(c.Key), KeyLen)
 	case c.Packets == nil || c.Streams == nil || c.Dial == nil:

@@ -46,8 +46,9 @@ type eventQueue struct {
 }
 
 type queuedEvent struct {
-	name  string
-	event Event
+	name    string
+	event   Event
+	barrier chan struct{} // not nil for no event, but somebody who waits for those before
 }
 
 func newEventQueue(handle func(Event)) *eventQueue {
@@ -71,7 +72,7 @@ func (q *eventQueue) add(name string, e Event) {
 		q.mu.Unlock()
 		return
 	}
-	item := &queuedEvent{name, e}
+	item := &queuedEvent{name: name, event: e}
 	q.pending = append(q.pending, item)
 	if isCatalog {
 		q.catalogs[name] = item
@@ -79,14 +80,28 @@ func (q *eventQueue) add(name string, e Event) {
 		delete(q.catalogs, name) // a later catalog belongs after this event
 	}
 	q.mu.Unlock()
+	q.rouse()
+}
 
+// barrier returns a channel that is closed when the events added before have been
+// handled. It stays open if the queue is closed first.
+func (q *eventQueue) barrier() <-chan struct{} {
+	passed := make(chan struct{})
+	q.mu.Lock()
+	q.pending = append(q.pending, &queuedEvent{barrier: passed})
+	q.mu.Unlock()
+	q.rouse()
+	return passed
+}
+
+func (q *eventQueue) rouse() {
 	select {
 	case q.wake <- struct{}{}:
 	default:
 	}
 }
 
-func (q *eventQueue) next() (Event, bool) {
+func (q *eventQueue) next() (*queuedEvent, bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if len(q.pending) == 0 {
@@ -99,7 +114,7 @@ func (q *eventQueue) next() (Event, bool) {
 	if q.catalogs[item.name] == item {
 		delete(q.catalogs, item.name)
 	}
-	return item.event, true
+	return item, true
 }
 
 func (q *eventQueue) run(handle func(Event)) {
@@ -116,11 +131,15 @@ func (q *eventQueue) run(handle func(Event)) {
 				return
 			default:
 			}
-			e, ok := q.next()
+			item, ok := q.next()
 			if !ok {
 				break
 			}
-			handle(e)
+			if item.barrier != nil {
+				close(item.barrier)
+			} else {
+				handle(item.event)
+			}
 		}
 	}
 }

@@ -72,9 +72,6 @@ func Open(cfg Config) (*Gossip, error) {
 		Incarnation: cfg.Incarnation,
 		Address:     g.transport.advertise.String(),
 		Started:     time.Unix(0, cfg.Started.UnixNano()),
-		Supersedes:  cfg.Supersedes,
-		Protocol:    cfg.Protocol,
-		Extra:       cfg.Extra,
 	}
 	handle := cfg.Events
 	if handle == nil {
@@ -109,6 +106,19 @@ func (g *Gossip) Self() Member { return g.view.self }
 // Members returns the members that are believed to be there, this one
 // included, sorted by node. The slice is the caller's.
 func (g *Gossip) Members() []Member { return g.view.members() }
+
+// Settle waits until Config.Events has handled all that this member has learnt so
+// far. It returns ctx's cause if ctx ends first, and [ErrClosed] after Close.
+func (g *Gossip) Settle(ctx context.Context) error {
+	select {
+	case <-g.events.barrier():
+		return nil
+	case <-g.events.done:
+		return ErrClosed
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
 
 // Lost returns the addresses where members that failed were last seen, the
 // latest first: at most 256, for 24 hours. A member that is split off for

@@ -18,7 +18,6 @@ func TestOpenExplainsABadConfig(t *testing.T) {
 		"Node":        func(c *Config) { c.Node = "a\nb" },
 		"Incarnation": func(c *Config) { c.Incarnation = 0 },
 		"Started":     func(c *Config) { c.Started = time.Time{} },
-		"Extra":       func(c *Config) { c.Extra = strings.Repeat("x", MaxExtraLen+1) },
 		"Key":         func(c *Config) { c.Key = c.Key[:16] },
 		"Packets":     func(c *Config) { c.Packets = nil },
 		"Advertise":   func(c *Config) { c.Advertise = netip.MustParseAddrPort("0.0.0.0:1") },

@@ -1,7 +1,9 @@
 package gossip
 
 import (
+	"errors"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,9 +12,7 @@ import (
 func TestMembersSeeEachOther(t *testing.T) {
 	for _, size := range []int{2, 5} {
 		synctest.Test(t, func(t *testing.T) {
-			members := newTestNetwork().cluster(t, size, func(c *Config) {
-				c.Protocol, c.Extra, c.Supersedes = 3, "zone=a", 99
-			})
+			members := newTestNetwork().cluster(t, size)
 			for _, m := range members {
 				for _, other := range members {
 					if !m.sees(other.Self()) {
@@ -117,7 +117,7 @@ func TestARestartedNodeIsANewMemberAtOnce(t *testing.T) {
 		n.unplug(old.host.address)
 
 		again := n.open(t, old.Self().Node, "10.0.0.99:7000", func(c *Config) {
-			c.Incarnation, c.Supersedes = 0xbeef, old.Self().Incarnation
+			c.Incarnation = 0xbeef
 		})
 		join(t, again, rest[0])
 		within(t, time.Second, "the new member is seen", func() bool {
@@ -227,6 +227,28 @@ func TestTwoMembersInOneProcessShareNothing(t *testing.T) {
 		pass(time.Minute)
 		if got := alone.Members(); !slices.Equal(got, []Member{alone.Self()}) {
 			t.Errorf("Members = %v", got)
+		}
+	})
+}
+
+func TestSettleReturnsWhenWhatIsKnownHasBeenHandled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		members := newTestNetwork().cluster(t, 2)
+		if err := members[1].SetCatalog([]byte("services")); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Second)
+		if err := members[0].Settle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := members[0].story(members[1].Self()); !strings.HasPrefix(got, "joined") {
+			t.Errorf("after Settle: %q", got)
+		}
+		if err := members[0].Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := members[0].Settle(t.Context()); !errors.Is(err, ErrClosed) {
+			t.Errorf("after Close: %v, want ErrClosed", err)
 		}
 	})
 }

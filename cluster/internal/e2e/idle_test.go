@@ -1,0 +1,43 @@
+package e2e
+
+import (
+	"testing"
+	"time"
+)
+
+// What an idle node may take.
+const (
+	idleShare  = 0.005 // of one core
+	idleMemory = 60 << 20
+)
+
+func TestAnIdleNodeTakesLittle(t *testing.T) {
+	a, b, c, _ := trio(t)
+	nodes := []*process{a, b, c}
+	// The least of a few windows: other processes make the same work dearer.
+	const windows, window = 4, 3 * time.Second
+	least := make(map[*process]float64)
+	for i := range windows {
+		before, begin := make(map[*process]time.Duration), time.Now()
+		for _, p := range nodes {
+			before[p] = cpuTime(t, p.cmd.Process.Pid)
+		}
+		<-time.After(window)
+		for _, p := range nodes {
+			share := float64(cpuTime(t, p.cmd.Process.Pid)-before[p]) / float64(time.Since(begin))
+			if i == 0 || share < least[p] {
+				least[p] = share
+			}
+		}
+	}
+	for _, p := range nodes {
+		memory := residentSet(t, p.cmd.Process.Pid)
+		t.Logf("%s takes %.2f %% of a core and %.1f MB", p.name, 100*least[p], float64(memory)/(1<<20))
+		if least[p] > idleShare {
+			t.Errorf("%s takes %.2f %% of a core", p.name, 100*least[p])
+		}
+		if memory > idleMemory {
+			t.Errorf("%s takes %d bytes of memory", p.name, memory)
+		}
+	}
+}
