@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/troupe-go/troupe/actor"
@@ -24,6 +25,7 @@ func TestADeadInstanceCostsNoCall(t *testing.T) {
 					}
 				}
 				c.Crash(0)
+				synctest.Wait()
 				for i := range 1000 {
 					if got, err := actor.Ask(within(t, time.Minute), ref, Where{}); got != "node-1" || err != nil {
 						t.Fatalf("call %d: %q, %v", i, got, err)
@@ -60,11 +62,11 @@ func askMany[Q actor.Request[Worker, string]](ctx context.Context, ref actor.Ref
 // once; what may be handled twice is handled elsewhere.
 func TestACrashUnderLoadFailsOnlyWhatWasInFlight(t *testing.T) {
 	const askers = 64
-	run := func(t *testing.T, inFlight func(*clustertest.Cluster) <-chan outcome, check func(*testing.T, []outcome)) {
+	run := func(t *testing.T, inFlight func(*testing.T, *clustertest.Cluster) <-chan outcome, check func(*testing.T, []outcome)) {
 		clustertest.Run(t, 4, func(t *testing.T, c *clustertest.Cluster) {
 			b := newBench()
 			b.serve(t, c, c.Node(0), c.Node(1), c.Node(2))
-			held := inFlight(c)
+			held := inFlight(t, c)
 			// Each instance handles one, the others wait in its mailbox.
 			on := map[string]bool{}
 			for len(on) < 3 {
@@ -95,7 +97,7 @@ func TestACrashUnderLoadFailsOnlyWhatWasInFlight(t *testing.T) {
 	}
 	deadline := time.Hour
 	t.Run("idempotent", func(t *testing.T) {
-		run(t, func(c *clustertest.Cluster) <-chan outcome {
+		run(t, func(t *testing.T, c *clustertest.Cluster) <-chan outcome {
 			return askMany(within(t, deadline), workers(c.Node(3)), askers, HoldAgain{})
 		}, func(t *testing.T, all []outcome) {
 			for _, o := range all {
@@ -106,7 +108,7 @@ func TestACrashUnderLoadFailsOnlyWhatWasInFlight(t *testing.T) {
 		})
 	})
 	t.Run("not idempotent", func(t *testing.T) {
-		run(t, func(c *clustertest.Cluster) <-chan outcome {
+		run(t, func(t *testing.T, c *clustertest.Cluster) <-chan outcome {
 			return askMany(within(t, deadline), workers(c.Node(3)), askers, Hold{})
 		}, func(t *testing.T, all []outcome) {
 			lost := 0

@@ -41,7 +41,7 @@ func (c *config) claim(ctx context.Context) (name string, slot *discovery.Slot, 
 		slot, err = discovery.ClaimSlot(ctx, dir, c.cluster, hostName())
 	}
 	if errors.Is(err, discovery.ErrNameTaken) {
-		return "", nil, actor.Errorf(actor.AlreadyExists, "cluster: another process of this user is node %q of cluster %q; use another name, or stop it: %w", c.name, c.cluster, err)
+		return "", nil, actor.Errorf(actor.AlreadyExists, "another process of this user is node %q of cluster %q; use another name, or stop it: %w: %w", c.name, c.cluster, ErrNameTaken, err)
 	}
 	if err != nil {
 		return "", nil, err

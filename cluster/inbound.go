@@ -177,12 +177,12 @@ func (in *inbound) watch(from *transport.Inbound, l *lane, v *wire.View) {
 	}
 	cancel, err := target.Recipient().Watch(func(reason error) {
 		l.takeWatch(id)
-		e := failure(id, reason)
-		if reason == nil {
-			e = &wire.Envelope{ID: id}
+		ended := &wire.Envelope{ID: id}
+		if reason != nil {
+			ended = failure(id, reason)
 		}
-		e.Kind = wire.Terminated
-		from.Send(e)
+		ended.Kind = wire.Terminated
+		from.Send(ended)
 	})
 	if err != nil {
 		from.Send(failure(id, err))

@@ -39,7 +39,7 @@ const (
 func Join(ctx context.Context, options ...Option) (*Node, error) {
 	c, err := newConfig(options)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("cluster: %w", err)
 	}
 	n := &Node{
 		cluster:     c.cluster,
@@ -84,7 +84,7 @@ func (n *Node) start(ctx context.Context, c *config) error {
 		return err
 	}
 	if refusal := n.finder.refused(); refusal != nil {
-		return actor.Errorf(actor.Unauthenticated, "a seed does not belong to this cluster; compare the names and the secrets: %w: %w", ErrWrongSecret, refusal)
+		return actor.Errorf(actor.Unauthenticated, "a seed does not belong to this cluster; compare the names and the secrets: %w (%w)", ErrWrongSecret, refusal)
 	}
 	for _, m := range n.gossip.Members() {
 		if err := n.nameTaken(ctx, m); err != nil {

@@ -22,6 +22,9 @@ type Instance struct {
 	Path string // of the actor within its node
 }
 
+// String returns the path of the actor, for actor.Resolve.
+func (i Instance) String() string { return "actor://" + i.Node + "/" + i.Path }
+
 // instance is an Instance and the way there.
 type instance struct {
 	Instance

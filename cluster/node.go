@@ -148,19 +148,19 @@ func (n *Node) Err() error {
 func (n *Node) observe(event gossip.Event) {
 	switch e := event.(type) {
 	case gossip.Joined:
-		n.log.Info("node joined", "node", e.Member.Node, "address", e.Member.Address)
+		n.log.Info("node joined", "peer", e.Member.Node, "address", e.Member.Address)
 		n.directory.joined(e.Member)
 		n.transport.Peer(e.Member.Node, e.Member.Address, e.Member.Incarnation).Retry()
 		n.checkName(e.Member)
 	case gossip.CatalogChanged:
 		services, err := catalog.Decode(e.Catalog)
 		if err != nil {
-			n.log.Warn("a node published a catalog that cannot be read", "node", e.Member.Node, "error", err)
+			n.log.Warn("a node published a catalog that cannot be read", "peer", e.Member.Node, "error", err)
 			return
 		}
 		n.directory.serves(e.Member, services)
 	case gossip.Left:
-		n.log.Info("node left", "node", e.Member.Node)
+		n.log.Info("node left", "peer", e.Member.Node)
 		n.forget(e.Member)
 		n.running.Go(func() { // its last answers may still be on their way
 			ctx, cancel := context.WithTimeout(context.Background(), retireTimeout)
@@ -169,7 +169,7 @@ func (n *Node) observe(event gossip.Event) {
 				Retire(ctx, unavailable("node %q has left the cluster", e.Member.Node))
 		})
 	case gossip.Failed:
-		n.log.Warn("node lost", "node", e.Member.Node, "address", e.Member.Address)
+		n.log.Warn("node lost", "peer", e.Member.Node, "address", e.Member.Address)
 		n.forget(e.Member)
 		n.transport.Peer(e.Member.Node, e.Member.Address, e.Member.Incarnation).
 			Close(unavailable("node %q stopped answering", e.Member.Node))

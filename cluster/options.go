@@ -257,7 +257,7 @@ func (c *config) ways(loopback bool) []Discovery {
 }
 
 func invalid(format string, args ...any) error {
-	return actor.Errorf(actor.InvalidArgument, "cluster: "+format, args...)
+	return actor.Errorf(actor.InvalidArgument, format, args...)
 }
 
 func isLoopback(address string) bool {

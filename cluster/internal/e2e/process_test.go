@@ -26,7 +26,7 @@ type process struct {
 	exited chan struct{} // closed when it has ended
 
 	mu      sync.Mutex
-	stdin   io.Writer
+	stdin   io.WriteCloser
 	tags    int
 	waiting map[string]chan string
 }
@@ -95,6 +95,12 @@ func (p *process) read(stdout io.Reader) {
 // kill ends the process at once, as SIGKILL does.
 func (p *process) kill() {
 	_ = p.cmd.Process.Kill() // fails when it has ended
+	<-p.exited
+}
+
+// quit lets the process leave and end.
+func (p *process) quit() {
+	_ = p.stdin.Close() // fails when it has ended
 	<-p.exited
 }
 
