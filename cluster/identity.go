@@ -43,6 +43,10 @@ func (c *config) claim(ctx context.Context) (name string, slot *discovery.Slot, 
 	if errors.Is(err, discovery.ErrNameTaken) {
 		return "", nil, actor.Errorf(actor.AlreadyExists, "another process of this user is node %q of cluster %q; use another name, or stop it: %w: %w", c.name, c.cluster, ErrNameTaken, err)
 	}
+	if err != nil && c.name != "" && !c.onLoopback() {
+		c.log.Warn("nothing is kept between runs", "reason", err)
+		return c.name, nil, nil
+	}
 	if err != nil {
 		return "", nil, err
 	}
@@ -82,6 +86,9 @@ func (c *config) open(ctx context.Context, lastAddress string) (net.Listener, ne
 	for _, p := range ports {
 		l, packets, err := c.network.Listen(ctx, net.JoinHostPort(host, p))
 		if err == nil {
+			if len(errs) > 0 && !c.onLoopback() {
+				c.log.Warn("the usual port is taken; set TROUPE_LISTEN where it matters", "listening", l.Addr().String())
+			}
 			return l, packets, nil
 		}
 		errs = append(errs, err)

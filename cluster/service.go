@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -46,12 +47,20 @@ func WithBalancer(b Balancer) ServiceOption {
 	return serviceOption(func(s *service) { s.balancer = b })
 }
 
+// WaitForInstance lets Ask wait, within its deadline, for a first instance to
+// appear, where it would fail at once: for a program that starts beside the
+// service that it calls. Tell does not wait.
+func WaitForInstance() ServiceOption {
+	return serviceOption(func(s *service) { s.patient = true })
+}
+
 // service stands behind a Ref that Service returned.
 type service struct {
 	node     *Node
 	name     string
 	protocol string // empty if not known: the Ref came in a message
 	balancer Balancer
+	patient  bool
 	budget   *budget
 }
 
@@ -75,6 +84,15 @@ func (s *service) Tell(e actor.Envelope) error {
 
 // Ask implements actor.Recipient.
 func (s *service) Ask(e actor.Envelope) error {
+	if s.patient {
+		there := func() bool { return s.node.directory.view().services[s.name] != nil }
+		if err := s.node.Await(e.Context(), there); err != nil {
+			return &actor.Error{
+				Code: actor.CodeOf(err), NotRun: true,
+				Message: fmt.Sprintf("no instance of service %q appeared in time", s.name),
+			}
+		}
+	}
 	return s.try(e.Context(), e, true, actor.Recipient.Ask)
 }
 
@@ -166,6 +184,11 @@ func (s *service) pick(message any, tried []instanceKey) (*instance, error) {
 }
 
 func (s *service) balance(message any, candidates []Instance) (index int, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = actor.Errorf(actor.Internal, "the %T panicked: %v", s.balancer, v)
+		}
+	}()
 	if index, err = s.balancer.Pick(message, candidates); err != nil {
 		return 0, err
 	}

@@ -69,11 +69,8 @@ func parseLine(line string) (slog.Level, string) {
 	if rest, ok := strings.CutPrefix(text, "["); ok {
 		if prefix, rest, ok := strings.Cut(rest, "]"); ok {
 			text = strings.TrimSpace(rest)
-			switch prefix {
-			case "DEBUG":
+			if prefix == "DEBUG" || prefix == "INFO" { // the node tells of its members in its own words
 				level = slog.LevelDebug
-			case "INFO":
-				level = slog.LevelInfo
 			}
 		}
 	}
