@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"sync"
-	"time"
 
 	"github.com/troupe-go/troupe/actor"
 	"github.com/troupe-go/troupe/cluster/internal/transport"
@@ -25,7 +24,7 @@ type lane struct {
 
 	mu      sync.Mutex
 	closed  bool
-	calls   map[uint64]context.CancelFunc
+	calls   map[uint64]*callContext
 	watches map[uint64]func()
 }
 
@@ -56,8 +55,8 @@ func (in *inbound) Closed(from *transport.Inbound) {
 	calls, watches := l.calls, l.watches
 	l.calls, l.watches, l.closed = nil, nil, true
 	l.mu.Unlock()
-	for _, cancel := range calls {
-		cancel()
+	for _, c := range calls {
+		c.end()
 	}
 	for _, cancel := range watches {
 		cancel()
@@ -72,7 +71,7 @@ func (in *inbound) lane(from *transport.Inbound) *lane {
 		strings: interned{},
 		callers: make(map[string]context.Context),
 		base:    actor.WithCaller(context.Background(), actor.Caller{Node: from.Node()}),
-		calls:   make(map[uint64]context.CancelFunc),
+		calls:   make(map[uint64]*callContext),
 		watches: make(map[uint64]func()),
 	}
 	in.lanes.Store(from, l)
@@ -102,9 +101,8 @@ func (in *inbound) cast(from *transport.Inbound, l *lane, v *wire.View) {
 
 func (in *inbound) call(from *transport.Inbound, l *lane, v *wire.View) {
 	id := v.ID
-	ctx, cancel := in.callContext(from, l, v)
-	if !l.begin(id, cancel) {
-		cancel()
+	ctx := newCallContext(in.caller(from, l, v), v.Timeout)
+	if !l.begin(id, ctx) {
 		return
 	}
 	d := in.delivery(l, v)
@@ -134,17 +132,6 @@ func (in *inbound) reply(from *transport.Inbound, id uint64, reply any) {
 	*buffer = data
 	from.Send(&wire.Envelope{Kind: wire.Reply, ID: id, ContentType: contentType, Payload: data})
 }
-
-func (in *inbound) callContext(from *transport.Inbound, l *lane, v *wire.View) (context.Context, context.CancelFunc) {
-	base := in.caller(from, l, v)
-	if v.Timeout == 0 || v.Timeout > uint64(maxTimeout) {
-		return context.WithCancel(base)
-	}
-	return context.WithTimeout(base, time.Duration(v.Timeout))
-}
-
-// maxTimeout is longer than any caller waits; what is above would overflow.
-const maxTimeout = 365 * 24 * time.Hour
 
 // caller returns the context of messages from the sender of v. It is kept, since
 // senders send again.
@@ -193,26 +180,26 @@ func (in *inbound) watch(from *transport.Inbound, l *lane, v *wire.View) {
 	}
 }
 
-// begin remembers how to cancel a call; false if its ID is in use, or nobody is
+// begin remembers the context of a call; false if its ID is in use, or nobody is
 // there to answer to any more.
-func (l *lane) begin(id uint64, cancel context.CancelFunc) bool {
+func (l *lane) begin(id uint64, ctx *callContext) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed || l.calls[id] != nil {
 		return false
 	}
-	l.calls[id] = cancel
+	l.calls[id] = ctx
 	return true
 }
 
 // end cancels the context of a call that is over.
 func (l *lane) end(id uint64) {
 	l.mu.Lock()
-	cancel := l.calls[id]
+	ctx := l.calls[id]
 	delete(l.calls, id)
 	l.mu.Unlock()
-	if cancel != nil {
-		cancel()
+	if ctx != nil {
+		ctx.end()
 	}
 }
 

@@ -47,9 +47,12 @@ func Join(ctx context.Context, options ...Option) (*Node, error) {
 		started:     time.Now(),
 		log:         c.log,
 		network:     c.network,
+		ready:       make(chan struct{}),
 		left:        make(chan struct{}),
 	}
-	if err := n.start(ctx, c); err != nil {
+	err = n.start(ctx, c)
+	close(n.ready)
+	if err != nil {
 		// The caller gets no node to call Leave on.
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), failTimeout)
 		defer cancel()

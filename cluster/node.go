@@ -42,6 +42,7 @@ type Node struct {
 	inbound   *inbound
 
 	running sync.WaitGroup // goroutines of the node itself
+	ready   chan struct{} // closed when Join is through, with or without success
 	leaving sync.Once
 	left    chan struct{} // closed when Leave has finished
 	mu      sync.Mutex
@@ -150,7 +151,6 @@ func (n *Node) observe(event gossip.Event) {
 	case gossip.Joined:
 		n.log.Info("node joined", "peer", e.Member.Node, "address", e.Member.Address)
 		n.directory.joined(e.Member)
-		n.transport.Peer(e.Member.Node, e.Member.Address, e.Member.Incarnation).Retry()
 		n.checkName(e.Member)
 	case gossip.CatalogChanged:
 		services, err := catalog.Decode(e.Catalog)
@@ -189,6 +189,7 @@ func (n *Node) checkName(m gossip.Member) {
 		return
 	}
 	n.running.Go(func() {
+		<-n.ready // until then Join may still set, and will itself check, what this reads
 		if err := n.nameTaken(context.Background(), m); err != nil {
 			n.fail(err)
 		}

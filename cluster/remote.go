@@ -25,45 +25,59 @@ func (r remote) String() string {
 
 // Tell implements actor.Recipient.
 func (r remote) Tell(e actor.Envelope) error {
-	return r.send(e, func(p *transport.Peer, envelope *wire.Envelope) error {
-		return p.Tell(envelope)
-	})
+	buffer := r.node.payloads.get()
+	defer r.node.payloads.put(buffer)
+	var sent wire.Envelope
+	p, err := r.seal(&sent, e, buffer)
+	if err != nil {
+		return err
+	}
+	if err := p.Tell(&sent); err != nil {
+		return fromTransport(err)
+	}
+	return nil
 }
 
 // Ask implements actor.Recipient.
 func (r remote) Ask(e actor.Envelope) error {
-	return r.send(e, func(p *transport.Peer, envelope *wire.Envelope) error {
-		reply, err := p.Call(e.Context(), envelope)
-		if err != nil {
-			return err
-		}
-		return r.node.system.DecodeReply(e, string(reply.ContentType), reply.Payload)
-	})
-}
-
-func (r remote) send(e actor.Envelope, send func(*transport.Peer, *wire.Envelope) error) error {
-	p, err := r.node.link(r.name)
-	if err != nil {
-		return err
-	}
 	buffer := r.node.payloads.get()
 	defer r.node.payloads.put(buffer)
-	data, contentType, err := r.node.system.Encode((*buffer)[:0], e.Message())
+	var sent wire.Envelope
+	p, err := r.seal(&sent, e, buffer)
 	if err != nil {
 		return err
 	}
+	reply, err := p.Call(e.Context(), &sent)
+	if err != nil {
+		return fromTransport(err)
+	}
+	contentType := sent.ContentType // most replies have the same: no new string
+	if string(reply.ContentType) != contentType {
+		contentType = string(reply.ContentType)
+	}
+	return r.node.system.DecodeReply(e, contentType, reply.Payload)
+}
+
+// seal encodes e into the buffer and describes it in sent, and returns the link
+// it goes by. Neither is kept by the link.
+func (r remote) seal(sent *wire.Envelope, e actor.Envelope, buffer *[]byte) (*transport.Peer, error) {
+	p, err := r.node.link(r.name)
+	if err != nil {
+		return nil, err
+	}
+	data, contentType, err := r.node.system.Encode((*buffer)[:0], e.Message())
+	if err != nil {
+		return nil, err
+	}
 	*buffer = data
-	envelope := wire.Envelope{
+	*sent = wire.Envelope{
 		To: r.path, UID: r.uid,
 		From:        r.node.senderOf(e),
 		Message:     r.node.system.MessageName(e),
 		ContentType: contentType,
 		Payload:     data,
 	}
-	if err := send(p, &envelope); err != nil {
-		return fromTransport(err)
-	}
-	return nil
+	return p, nil
 }
 
 // Watch implements actor.Recipient.
@@ -120,7 +134,11 @@ func (n *Node) senderOf(e actor.Envelope) string {
 	if ctx == nil {
 		return ""
 	}
-	path, uid, ok := n.system.PathOf(actor.CallerOf(ctx).Address)
+	from := actor.CallerOf(ctx).Address
+	if from == (actor.Address{}) {
+		return ""
+	}
+	path, uid, ok := n.system.PathOf(from)
 	if !ok {
 		return ""
 	}

@@ -36,6 +36,20 @@ func (n *Network) Heal() {
 	})
 }
 
+// calm ends every fault of the network and of the processes that live.
+func (n *Network) calm() {
+	n.Heal()
+	n.SetDelay(0, 0)
+	n.SetLoss(0)
+	n.disturb(func() {
+		for _, m := range n.machines {
+			if m.process != nil {
+				m.process.frozen = false
+			}
+		}
+	})
+}
+
 // SetDelay makes each packet and each write to a stream take a time from min to
 // max from now on; zero, the default, is no delay. Packets may overtake each
 // other, bytes of a stream do not. Dialing takes a way there and a way back.

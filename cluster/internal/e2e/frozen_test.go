@@ -59,6 +59,6 @@ func TestANodeLeavesWhenItsProcessIsTold(t *testing.T) {
 		t.Errorf("the process ended with %s", b.cmd.ProcessState)
 	}
 	for _, p := range others {
-		p.awaitLog("node left", "node=b") // it was not taken for dead
+		p.awaitLog("node left", "peer=b") // it was not taken for dead
 	}
 }

@@ -1,6 +1,8 @@
 package e2e
 
 import (
+	"runtime/debug"
+	"slices"
 	"testing"
 	"time"
 )
@@ -12,6 +14,9 @@ const (
 )
 
 func TestAnIdleNodeTakesLittle(t *testing.T) {
+	if raceDetector() {
+		t.Skip("SKIPPED: the race detector takes more than the node")
+	}
 	a, b, c, _ := trio(t)
 	nodes := []*process{a, b, c}
 	// The least of a few windows: other processes make the same work dearer.
@@ -40,4 +45,9 @@ func TestAnIdleNodeTakesLittle(t *testing.T) {
 			t.Errorf("%s takes %d bytes of memory", p.name, memory)
 		}
 	}
+}
+
+func raceDetector() bool {
+	info, ok := debug.ReadBuildInfo()
+	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }

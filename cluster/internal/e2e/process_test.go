@@ -64,6 +64,11 @@ func start(t testing.TB, name string, env []string, wrap ...string) *process {
 	go p.read(stdout)
 	t.Cleanup(func() {
 		p.kill()
+		for _, crash := range []string{"WARNING: DATA RACE", "panic: ", "fatal error: "} {
+			if strings.Contains(p.log.String(), crash) {
+				t.Errorf("%s: %s", name, crash)
+			}
+		}
 		if t.Failed() {
 			t.Logf("the log of %s:\n%s", name, p.log)
 		}

@@ -22,7 +22,6 @@ const maxInFlight = 1024
 type lane struct {
 	peer  *Peer
 	index int
-	retry chan struct{} // ends a pause
 	wake  chan struct{} // wakes the goroutine when it is parked
 
 	failures int // streams in a row that came to nothing; the goroutine's own
@@ -51,7 +50,6 @@ func newLane(p *Peer, index int) *lane {
 	return &lane{
 		peer:    p,
 		index:   index,
-		retry:   make(chan struct{}, 1),
 		wake:    make(chan struct{}, 1),
 		quiet:   make(chan struct{}),
 		queue:   queue{buffers: &p.transport.buffers},
@@ -193,7 +191,6 @@ func (l *lane) pause() {
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-l.retry:
 	case <-l.peer.ctx.Done():
 	}
 }

@@ -104,20 +104,6 @@ func (p *Peer) Call(ctx context.Context, e *wire.Envelope) (wire.View, error) {
 	return view, err
 }
 
-// Retry forgets the pause after failed attempts to connect: to be called when
-// the membership sees the node again.
-func (p *Peer) Retry() {
-	if p.conn != nil {
-		p.conn.ResetConnectBackoff()
-	}
-	for _, l := range p.lanes {
-		select {
-		case l.retry <- struct{}{}:
-		default:
-		}
-	}
-}
-
 // Close ends the link for the given reason, which the errors of everything
 // pending wrap: calls fail, casts go to Config.Dropped, watches end. It returns
 // when all that is done and may be called again; the first reason counts. It

@@ -239,7 +239,6 @@ func TestANodeThatCannotBeReachedFailsAtOnce(t *testing.T) {
 	wantKind(t, err, NotSent, ErrUnreachable)
 
 	serveOn(t, Config{Handler: handler{receive: echo}}, listen(t, address), serverIncarnation)
-	p.Retry()
 	callUntilAnswered(t, p)
 }
 

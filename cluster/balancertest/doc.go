@@ -1,0 +1,2 @@
+// Package balancertest tests implementations of cluster.Balancer.
+package balancertest
