@@ -122,7 +122,6 @@ func (d *directory) rebuild() {
 			instances[s.Name] = append(instances[s.Name], instance{
 				Instance:  Instance{Node: p.Node, Path: s.Path},
 				key:       instanceKey{p.Incarnation, s.UID},
-				protocol:  s.Protocol,
 				recipient: remote{node: d.node, name: p.Node, path: s.Path, uid: s.UID},
 			})
 		}
@@ -131,14 +130,19 @@ func (d *directory) rebuild() {
 		instances[s.Name] = append(instances[s.Name], instance{
 			Instance:  Instance{Node: d.node.name, Path: s.Path},
 			key:       instanceKey{d.node.incarnation, s.UID},
-			protocol:  s.Protocol,
 			recipient: s.address.Recipient(),
 		})
 	}
 	for name, found := range instances {
 		// All nodes and all views agree on the order.
 		slices.SortFunc(found, func(a, b instance) int { return strings.Compare(a.Node, b.Node) })
-		v.services[name] = newPool(found)
+		p := newPool(found)
+		if before := d.view().services[name]; before != nil {
+			p.budget = before.budget
+		} else {
+			p.budget = newBudget()
+		}
+		v.services[name] = p
 	}
 	d.current.Store(v)
 	close(d.changed)

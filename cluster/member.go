@@ -29,7 +29,6 @@ func (i Instance) String() string { return "actor://" + i.Node + "/" + i.Path }
 type instance struct {
 	Instance
 	key       instanceKey
-	protocol  string
 	recipient actor.Recipient
 }
 

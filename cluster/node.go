@@ -36,13 +36,12 @@ type Node struct {
 	gossip    *gossip.Gossip
 	directory *directory
 	finder    *finder
-	services  services
 	avoided   avoided
 	payloads  payloadPool
 	inbound   *inbound
 
 	running sync.WaitGroup // goroutines of the node itself
-	ready   chan struct{} // closed when Join is through, with or without success
+	ready   chan struct{}  // closed when Join is through, with or without success
 	leaving sync.Once
 	left    chan struct{} // closed when Leave has finished
 	mu      sync.Mutex
@@ -82,7 +81,7 @@ func (n *Node) serve(d actor.Spawnable) error {
 	}
 	path, uid, _ := n.system.PathOf(address)
 	offer := served{
-		Service: catalog.Service{Name: d.Name(), Protocol: d.Protocol(), Path: path, UID: uid},
+		Service: catalog.Service{Name: d.Name(), Path: path, UID: uid},
 		address: address,
 	}
 	n.directory.add(offer)

@@ -106,7 +106,7 @@ func TestRefsOfOneThingAreEqual(t *testing.T) {
 			t.Fatal(err)
 		}
 		for what, ref := range map[string]actor.Ref[Worker]{
-			"remote": remote, "local": b.spawn(t, n, n), "zero": {},
+			"remote": remote, "local": b.spawn(t, n, n), "service": workers(n), "zero": {},
 		} {
 			back, err := actor.Ask(within(t, time.Minute), there, Reflect{Ref: ref})
 			if err != nil || back != ref {

@@ -82,9 +82,13 @@ func (r remote) seal(sent *wire.Envelope, e actor.Envelope, buffer *[]byte) (*tr
 
 // Watch implements actor.Recipient.
 func (r remote) Watch(ended func(reason error)) (func(), error) {
+	if err := r.node.present(); err != nil {
+		return nil, err
+	}
 	p, err := r.node.link(r.name)
 	if err != nil {
-		return nil, err
+		ended(err)
+		return func() {}, nil
 	}
 	w, err := p.Watch(&wire.Envelope{To: r.path, UID: r.uid}, func(v *wire.View, err error) {
 		switch {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -23,57 +22,60 @@ const serviceScheme = "service:///"
 // where its node was lost on the way. An instance that failed is left alone for a
 // while.
 func Service[P any](n *Node, name string, options ...ServiceOption) actor.Ref[P] {
-	s := n.services.get(n, name, actor.ProtocolName[P]())
+	s := service{node: n, name: name}
 	if len(options) > 0 {
-		own := &service{node: n, name: name, protocol: s.protocol, balancer: s.balancer, budget: newBudget()}
+		s.policy = &policy{balancer: Random{}}
 		for _, o := range options {
-			o.applyService(own)
+			o.applyService(s.policy)
 		}
-		s = own
 	}
 	return actor.NewRef[P](s)
 }
 
 // ServiceOption changes how one Ref of a service chooses. It does not travel with
 // the Ref to other nodes.
-type ServiceOption interface{ applyService(*service) }
+type ServiceOption interface{ applyService(*policy) }
 
-type serviceOption func(*service)
+type serviceOption func(*policy)
 
-func (f serviceOption) applyService(s *service) { f(s) }
+func (f serviceOption) applyService(p *policy) { f(p) }
 
 // WithBalancer sets how an instance is chosen. The default is [Random].
 func WithBalancer(b Balancer) ServiceOption {
-	return serviceOption(func(s *service) { s.balancer = b })
+	return serviceOption(func(p *policy) { p.balancer = b })
 }
 
 // WaitForInstance lets Ask wait, within its deadline, for a first instance to
 // appear, where it would fail at once: for a program that starts beside the
 // service that it calls. Tell does not wait.
 func WaitForInstance() ServiceOption {
-	return serviceOption(func(s *service) { s.patient = true })
+	return serviceOption(func(p *policy) { p.patient = true })
 }
 
-// service stands behind a Ref that Service returned.
+// service stands behind a Ref that Service returned. It is comparable: two Refs
+// to one service are equal, unless one has options.
 type service struct {
-	node     *Node
-	name     string
-	protocol string // empty if not known: the Ref came in a message
+	node   *Node
+	name   string
+	policy *policy // nil without options
+}
+
+// policy is how one Ref chooses.
+type policy struct {
 	balancer Balancer
 	patient  bool
-	budget   *budget
 }
 
 // String returns the path of the Ref.
-func (s *service) String() string { return serviceScheme + s.name }
+func (s service) String() string { return serviceScheme + s.name }
 
 // Watch implements actor.Recipient: a service has no end.
-func (s *service) Watch(func(error)) (func(), error) {
+func (s service) Watch(func(error)) (func(), error) {
 	return nil, actor.Errorf(actor.Unimplemented, "%s is a service, and cannot be watched: watch one of its actors", s)
 }
 
 // Tell implements actor.Recipient.
-func (s *service) Tell(e actor.Envelope) error {
+func (s service) Tell(e actor.Envelope) error {
 	ctx := e.Context()
 	if ctx == nil {
 		ctx = context.Background()
@@ -83,9 +85,9 @@ func (s *service) Tell(e actor.Envelope) error {
 }
 
 // Ask implements actor.Recipient.
-func (s *service) Ask(e actor.Envelope) error {
-	if s.patient {
-		there := func() bool { return s.node.directory.view().services[s.name] != nil }
+func (s service) Ask(e actor.Envelope) error {
+	if s.policy != nil && s.policy.patient {
+		there := func() bool { return s.pool() != nil }
 		if err := s.node.Await(e.Context(), there); err != nil {
 			return &actor.Error{
 				Code: actor.CodeOf(err), NotRun: true,
@@ -96,6 +98,9 @@ func (s *service) Ask(e actor.Envelope) error {
 	return s.try(e.Context(), e, true, actor.Recipient.Ask)
 }
 
+// pool returns the instances known now, nil if there are none.
+func (s service) pool() *pool { return s.node.directory.view().services[s.name] }
+
 // Retries of one message: at once on each other instance, then, for those who
 // wait, all over again after a pause.
 const (
@@ -104,7 +109,7 @@ const (
 	maxPause    = time.Second
 )
 
-func (s *service) try(ctx context.Context, e actor.Envelope, wait bool, send func(actor.Recipient, actor.Envelope) error) error {
+func (s service) try(ctx context.Context, e actor.Envelope, wait bool, send func(actor.Recipient, actor.Envelope) error) error {
 	message := e.Message()
 	var tried []instanceKey
 	var last error
@@ -134,7 +139,9 @@ func (s *service) try(ctx context.Context, e actor.Envelope, wait bool, send fun
 		}
 		if err = send(target.recipient, e); err == nil {
 			s.node.avoided.succeeded(target.key)
-			s.budget.earn()
+			if all := s.pool(); all != nil {
+				all.budget.earn()
+			}
 			return nil
 		}
 		last = err
@@ -142,7 +149,7 @@ func (s *service) try(ctx context.Context, e actor.Envelope, wait bool, send fun
 		if isInstanceFailure(failure) {
 			s.node.avoided.failed(target.key)
 		}
-		if !retryable(failure, message) || !s.budget.spend() {
+		if all := s.pool(); !retryable(failure, message) || all != nil && !all.budget.spend() {
 			return err
 		}
 		tried = append(tried, target.key)
@@ -152,8 +159,8 @@ func (s *service) try(ctx context.Context, e actor.Envelope, wait bool, send fun
 
 // pick chooses among the instances that have not been tried, and if possible among
 // those that have not failed lately.
-func (s *service) pick(message any, tried []instanceKey) (*instance, error) {
-	pool := s.node.directory.view().services[s.name]
+func (s service) pick(message any, tried []instanceKey) (*instance, error) {
+	pool := s.pool()
 	if pool == nil {
 		return nil, unavailable("cluster %q has no instance of service %q now", s.node.cluster, s.name)
 	}
@@ -173,35 +180,34 @@ func (s *service) pick(message any, tried []instanceKey) (*instance, error) {
 	if err != nil {
 		return nil, err
 	}
-	target := &pool.instances[index]
-	if s.protocol != "" && target.protocol != s.protocol {
-		return nil, &actor.Error{
-			Code: actor.Unimplemented, NotRun: true,
-			Message: "service \"" + s.name + "\" on node " + target.Node + " speaks protocol " + target.protocol + ", not " + s.protocol,
-		}
-	}
-	return target, nil
+	return &pool.instances[index], nil
 }
 
-func (s *service) balance(message any, candidates []Instance) (index int, err error) {
+func (s service) balance(message any, candidates []Instance) (index int, err error) {
+	var balancer Balancer = Random{}
+	if s.policy != nil {
+		balancer = s.policy.balancer
+	}
 	defer func() {
 		if v := recover(); v != nil {
-			err = actor.Errorf(actor.Internal, "the %T panicked: %v", s.balancer, v)
+			err = actor.Errorf(actor.Internal, "the %T panicked: %v", balancer, v)
 		}
 	}()
-	if index, err = s.balancer.Pick(message, candidates); err != nil {
+	if index, err = balancer.Pick(message, candidates); err != nil {
 		return 0, err
 	}
 	if index < 0 || index >= len(candidates) {
-		return 0, actor.Errorf(actor.Internal, "the %T picked instance %d of %d", s.balancer, index, len(candidates))
+		return 0, actor.Errorf(actor.Internal, "the %T picked instance %d of %d", balancer, index, len(candidates))
 	}
 	return index, nil
 }
 
-// pool are the instances of one service, also as a Balancer sees them.
+// pool are the instances of one service, also as a Balancer sees them, and what
+// may be spent on retries among them.
 type pool struct {
 	instances []instance
 	public    []Instance
+	budget    *budget
 }
 
 func newPool(instances []instance) *pool {
@@ -222,27 +228,10 @@ func (p *pool) without(drop func(*instance) bool) *pool {
 	return newPool(kept)
 }
 
-// services keeps one recipient for each service that is used without options, so
-// that its Refs are equal.
-type services struct{ byName sync.Map }
-
-func (s *services) get(n *Node, name, protocol string) *service {
-	key := serviceKey{name, protocol}
-	if known, ok := s.byName.Load(key); ok {
-		return known.(*service)
-	}
-	made, _ := s.byName.LoadOrStore(key, &service{
-		node: n, name: name, protocol: protocol, balancer: Random{}, budget: newBudget(),
-	})
-	return made.(*service)
-}
-
-type serviceKey struct{ name, protocol string }
-
 // service returns the recipient for a path that came with a message.
 func (n *Node) service(name string) (actor.Recipient, error) {
 	if name == "" || len(name) > 128 {
 		return nil, actor.Errorf(actor.InvalidArgument, "%.200q does not name a service", name)
 	}
-	return n.services.get(n, name, ""), nil
+	return service{node: n, name: name}, nil
 }

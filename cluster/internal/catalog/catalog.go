@@ -12,10 +12,9 @@ import (
 
 // Service is an actor that serves under a name.
 type Service struct {
-	Name     string
-	Protocol string
-	Path     string
-	UID      uint64
+	Name string
+	Path string
+	UID  uint64
 }
 
 // ErrMalformed is wrapped by the errors of Decode.
@@ -31,7 +30,7 @@ const (
 func Encode(services []Service) ([]byte, error) {
 	c := &catalogpb.Catalog{Services: make([]*catalogpb.Service, len(services))}
 	for i, s := range services {
-		c.Services[i] = &catalogpb.Service{Name: s.Name, Protocol: s.Protocol, Path: s.Path, Uid: s.UID}
+		c.Services[i] = &catalogpb.Service{Name: s.Name, Path: s.Path, Uid: s.UID}
 	}
 	return proto.Marshal(c)
 }
@@ -47,10 +46,10 @@ func Decode(data []byte) ([]Service, error) {
 	}
 	services := make([]Service, len(c.Services))
 	for i, s := range c.Services {
-		if s.Name == "" || s.Path == "" || s.Uid == 0 || max(len(s.Name), len(s.Protocol), len(s.Path)) > maxText {
+		if s.Name == "" || s.Path == "" || s.Uid == 0 || max(len(s.Name), len(s.Path)) > maxText {
 			return nil, fmt.Errorf("%w: service %d has an empty or overlong field", ErrMalformed, i)
 		}
-		services[i] = Service{Name: s.Name, Protocol: s.Protocol, Path: s.Path, UID: s.Uid}
+		services[i] = Service{Name: s.Name, Path: s.Path, UID: s.Uid}
 	}
 	return services, nil
 }

@@ -10,8 +10,8 @@ import (
 
 func TestCatalogSurvivesTheWire(t *testing.T) {
 	services := []catalog.Service{
-		{Name: "greeter", Protocol: "greet.Greeter", Path: "greeter", UID: 7},
-		{Name: "orders", Protocol: "orders.Orders", Path: "shop/orders", UID: 1<<64 - 1},
+		{Name: "greeter", Path: "greeter", UID: 7},
+		{Name: "orders", Path: "shop/orders", UID: 1<<64 - 1},
 	}
 	data, err := catalog.Encode(services)
 	if err != nil {
@@ -25,10 +25,10 @@ func TestCatalogSurvivesTheWire(t *testing.T) {
 
 func TestIncompleteServicesAreRefused(t *testing.T) {
 	for name, s := range map[string]catalog.Service{
-		"no name":       {Path: "p", UID: 1},
-		"no path":       {Name: "n", UID: 1},
-		"no uid":        {Name: "n", Path: "p"},
-		"long protocol": {Name: "n", Path: "p", UID: 1, Protocol: string(make([]byte, 4096))},
+		"no name":   {Path: "p", UID: 1},
+		"no path":   {Name: "n", UID: 1},
+		"no uid":    {Name: "n", Path: "p"},
+		"long path": {Name: "n", Path: string(make([]byte, 4096)), UID: 1},
 	} {
 		data, err := catalog.Encode([]catalog.Service{s})
 		if err != nil {
@@ -41,7 +41,7 @@ func TestIncompleteServicesAreRefused(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	good, _ := catalog.Encode([]catalog.Service{{Name: "n", Protocol: "p", Path: "x/y", UID: 3}})
+	good, _ := catalog.Encode([]catalog.Service{{Name: "n", Path: "x/y", UID: 3}})
 	f.Add(good)
 	f.Add([]byte{0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f})
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -71,9 +71,8 @@ func (x *Catalog) GetServices() []*Service {
 type Service struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Protocol      string                 `protobuf:"bytes,2,opt,name=protocol,proto3" json:"protocol,omitempty"` // name of the protocol that it speaks, such as "greet.Greeter"
-	Path          string                 `protobuf:"bytes,3,opt,name=path,proto3" json:"path,omitempty"`         // of the actor within its node
-	Uid           uint64                 `protobuf:"fixed64,4,opt,name=uid,proto3" json:"uid,omitempty"`         // incarnation of the actor
+	Path          string                 `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"` // of the actor within its node
+	Uid           uint64                 `protobuf:"fixed64,3,opt,name=uid,proto3" json:"uid,omitempty"` // incarnation of the actor
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -115,13 +114,6 @@ func (x *Service) GetName() string {
 	return ""
 }
 
-func (x *Service) GetProtocol() string {
-	if x != nil {
-		return x.Protocol
-	}
-	return ""
-}
-
 func (x *Service) GetPath() string {
 	if x != nil {
 		return x.Path
@@ -142,12 +134,11 @@ const file_cluster_internal_catalogpb_catalog_proto_rawDesc = "" +
 	"\n" +
 	"(cluster/internal/catalogpb/catalog.proto\x12\x11troupe.catalog.v1\"A\n" +
 	"\aCatalog\x126\n" +
-	"\bservices\x18\x01 \x03(\v2\x1a.troupe.catalog.v1.ServiceR\bservices\"_\n" +
+	"\bservices\x18\x01 \x03(\v2\x1a.troupe.catalog.v1.ServiceR\bservices\"C\n" +
 	"\aService\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
-	"\bprotocol\x18\x02 \x01(\tR\bprotocol\x12\x12\n" +
-	"\x04path\x18\x03 \x01(\tR\x04path\x12\x10\n" +
-	"\x03uid\x18\x04 \x01(\x06R\x03uidB8Z6github.com/troupe-go/troupe/cluster/internal/catalogpbb\x06proto3"
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04path\x18\x02 \x01(\tR\x04path\x12\x10\n" +
+	"\x03uid\x18\x03 \x01(\x06R\x03uidB8Z6github.com/troupe-go/troupe/cluster/internal/catalogpbb\x06proto3"
 
 var (
 	file_cluster_internal_catalogpb_catalog_proto_rawDescOnce sync.Once
