@@ -1,6 +1,9 @@
 package actor
 
-import "context"
+import (
+	"context"
+	"reflect"
+)
 
 // Ask sends q to the actor behind to and returns its reply. It waits until the
 // reply is there, the call has failed, or ctx has ended; without a deadline in
@@ -13,13 +16,18 @@ import "context"
 // pointer, slice or map must not change it afterwards.
 func Ask[P, R any, Q Request[P, R]](ctx context.Context, to Ref[P], q Q) (R, error) {
 	var none R
-	if ctx.Err() != nil {
-		err := AsError(contextError(ctx))
-		err.NotRun = true
+	if err := ready(ctx); err != nil {
 		return none, err
 	}
-	k := &call[Q, R]{message: q}
-	k.Context.base = ctx
+	switch t := reflect.TypeFor[Q](); t.Kind() {
+	case reflect.Pointer:
+		if isNil(q) {
+			return none, nilMessage(q)
+		}
+	case reflect.Interface:
+		return none, notRun(InvalidArgument, "a request is asked by its concrete type, not as a %s", t)
+	}
+	k := newCall[Q, R](ctx, q)
 	if err := to.Address().target().Ask(Envelope{message: k}); err != nil {
 		return none, err
 	}
@@ -34,6 +42,9 @@ func Ask[P, R any, Q Request[P, R]](ctx context.Context, to Ref[P], q Q) (R, err
 // Messages that one goroutine tells to one actor arrive in that order, each at
 // most once. See [Ask] on what m may share with its sender.
 func Tell[P any, M Message[P]](to Ref[P], m M) error {
+	if isNil(m) {
+		return nilMessage(m)
+	}
 	return to.Address().target().Tell(Envelope{message: m})
 }
 
@@ -41,10 +52,30 @@ func Tell[P any, M Message[P]](to Ref[P], m M) error {
 // it waits for room until ctx ends. The handler sees ctx's values and, if ctx
 // comes from a handler, its actor as the [Context.Caller]; it does not see ctx end.
 func TellContext[P any, M Message[P]](ctx context.Context, to Ref[P], m M) error {
-	if ctx.Err() != nil {
-		err := AsError(contextError(ctx))
-		err.NotRun = true
+	if err := ready(ctx); err != nil {
 		return err
+	}
+	if isNil(m) {
+		return nilMessage(m)
 	}
 	return to.Address().target().Tell(Envelope{message: m, context: ctx})
 }
+
+// ready returns an error if ctx has ended before anything was sent.
+func ready(ctx context.Context) error {
+	if ctx.Err() == nil {
+		return nil
+	}
+	err := contextError(ctx)
+	err.NotRun = true
+	return err
+}
+
+// isNil reports whether m is nil or a nil pointer: handlers need not expect one,
+// and it would arrive as something else on another node.
+func isNil(m any) bool {
+	v := reflect.ValueOf(m)
+	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
+}
+
+func nilMessage(m any) error { return notRun(InvalidArgument, "a nil %T is not a message", m) }

@@ -24,6 +24,12 @@ func (a *Address) UnmarshalText(text []byte) error {
 	return (*Ref[struct{}])(a).UnmarshalText(text)
 }
 
+// MarshalBinary writes the path; see [Ref.MarshalBinary].
+func (a Address) MarshalBinary() ([]byte, error) { return a.MarshalText() }
+
+// UnmarshalBinary reads a path; see [Ref.UnmarshalText].
+func (a *Address) UnmarshalBinary(data []byte) error { return a.UnmarshalText(data) }
+
 func (s *System) bound(r Recipient) Recipient {
 	path, ok := r.(unbound)
 	if !ok {
@@ -33,6 +39,16 @@ func (s *System) bound(r Recipient) Recipient {
 		return resolved
 	}
 	return path // its use will say what is wrong
+}
+
+// isRef reports whether t is a Ref or Address itself: a struct that embeds one has
+// its methods too.
+func isRef(t reflect.Type) bool {
+	return hasRefMethods(t) && t.PkgPath() == reflect.TypeFor[Address]().PkgPath()
+}
+
+func hasRefMethods(t reflect.Type) bool {
+	return reflect.PointerTo(t).Implements(reflect.TypeFor[bindable]())
 }
 
 // binder binds the references inside the value.
@@ -64,7 +80,7 @@ func (b *binders) of(t reflect.Type) binder {
 // holdsRefs reports whether a value of type t can hold references that a codec
 // can reach. Interfaces are not looked into.
 func holdsRefs(t reflect.Type, seen map[reflect.Type]bool) bool {
-	if reflect.PointerTo(t).Implements(reflect.TypeFor[bindable]()) {
+	if isRef(t) {
 		return true
 	}
 	if seen[t] {
@@ -85,7 +101,7 @@ func holdsRefs(t reflect.Type, seen map[reflect.Type]bool) bool {
 }
 
 func (b *binders) build(t reflect.Type) binder {
-	if reflect.PointerTo(t).Implements(reflect.TypeFor[bindable]()) {
+	if isRef(t) {
 		return func(s *System, v reflect.Value) { v.Addr().Interface().(bindable).bindTo(s) }
 	}
 	// Element types are looked up when used: a type may contain itself.
@@ -105,9 +121,14 @@ func (b *binders) build(t reflect.Type) binder {
 	case reflect.Map:
 		return b.inMap
 	default:
+		embedsRef := hasRefMethods(t)
 		return func(s *System, v reflect.Value) {
+			if embedsRef && v.CanInterface() {
+				v.Addr().Interface().(bindable).bindTo(s)
+			}
 			for i := range v.NumField() {
-				if f := v.Field(i); f.CanSet() || t.Field(i).Anonymous {
+				// The exported fields of an unexported embedded struct can be set.
+				if f := v.Field(i); f.CanSet() || t.Field(i).Anonymous && !isRef(f.Type()) {
 					b.inside(s, f)
 				}
 			}
@@ -121,15 +142,19 @@ func (b *binders) inside(s *System, v reflect.Value) {
 	}
 }
 
-// inMap binds copies of keys and values, which a map does not let change.
+// inMap binds copies of keys and values, since those of a map cannot be changed.
 func (b *binders) inMap(s *System, v reflect.Value) {
-	for _, key := range v.MapKeys() {
-		k, e := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
+	if v.IsNil() {
+		return
+	}
+	bound := reflect.MakeMapWithSize(v.Type(), v.Len())
+	for key, value := range v.Seq2() {
+		k, e := reflect.New(key.Type()).Elem(), reflect.New(value.Type()).Elem()
 		k.Set(key)
-		e.Set(v.MapIndex(key))
+		e.Set(value)
 		b.inside(s, k)
 		b.inside(s, e)
-		v.SetMapIndex(key, reflect.Value{})
-		v.SetMapIndex(k, e)
+		bound.SetMapIndex(k, e)
 	}
+	v.Set(bound)
 }

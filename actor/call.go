@@ -11,6 +11,7 @@ import (
 // all that an Ask allocates.
 type call[Q, R any] struct {
 	Context
+	again   atomic.Pointer[Context] // of a later handling; see enter
 	message Q
 	reply   R
 	err     error
@@ -24,6 +25,12 @@ const (
 	callDone
 	callAbandoned // the asker has gone; nobody reads the reply
 )
+
+func newCall[Q, R any](ctx context.Context, message Q) *call[Q, R] {
+	k := &call[Q, R]{message: message}
+	k.Context.base, k.Context.asked = ctx, true
+	return k
+}
 
 // waiter parks one asker. It is pooled: a channel is dear.
 type waiter struct{ done chan struct{} }
@@ -40,8 +47,9 @@ type request interface {
 	replyTarget() any
 	bindReply(s *System)
 	// For the asker beside the actor.
-	begin(w *waiter)
+	begin(w *waiter) request
 	wait(pool *sync.Pool) error
+	adopt(attempt request)
 	// For the actor that handles it.
 	fail(err error)
 }
@@ -53,15 +61,47 @@ func (k *call[Q, R]) replyTarget() any { return decodeTarget(&k.reply) }
 
 func (k *call[Q, R]) bindReply(s *System) { s.bind(reflect.TypeFor[R](), &k.reply) }
 
-// begin makes the call ready for an attempt of a local asker.
-func (k *call[Q, R]) begin(w *waiter) {
-	k.waiter, k.err = w, nil
-	k.state.Store(callPending)
+// begin returns the call to put in a mailbox: k itself, but a copy when it is
+// sent again, because the actor that had it before may still use it.
+func (k *call[Q, R]) begin(w *waiter) request {
+	if k.waiter != nil {
+		k = newCall[Q, R](k.Context.base, k.message)
+	}
+	k.waiter = w
+	return k
+}
+
+// adopt takes over the reply of a copy.
+func (k *call[Q, R]) adopt(attempt request) { k.reply = attempt.(*call[Q, R]).reply }
+
+// enter returns the context for handling k, and false if nobody waits for the
+// answer any more. After a stash it is another one, because the first may still
+// be in use and may belong to an earlier incarnation.
+func (k *call[Q, R]) enter(in *incarnation) (*Context, bool) {
+	if k.state.Load() == callAbandoned {
+		return nil, false
+	}
+	if k.sink != nil && k.Context.base.Err() != nil {
+		err := contextError(k.Context.base)
+		err.NotRun = true
+		k.fail(err)
+		return nil, false
+	}
+	if k.Context.in == nil {
+		k.Context.in = in
+		return &k.Context, true
+	}
+	again := &Context{base: k.Context.base, in: in, asked: true}
+	k.again.Store(again)
+	return again, true
 }
 
 // finish completes the call, once. The asker may have gone by then.
 func (k *call[Q, R]) finish(reply R, err error) {
 	k.Context.release()
+	if again := k.again.Load(); again != nil {
+		again.release()
+	}
 	if !k.state.CompareAndSwap(callPending, callDone) {
 		return
 	}
@@ -77,6 +117,15 @@ func (k *call[Q, R]) finish(reply R, err error) {
 func (k *call[Q, R]) fail(err error) {
 	var none R
 	k.finish(none, err)
+}
+
+// answer completes the call with what its handler returned or sent.
+func (k *call[Q, R]) answer(reply R, err error) {
+	if err != nil {
+		k.fail(handlerError(err))
+		return
+	}
+	k.finish(reply, nil)
 }
 
 // wait returns when the call is complete or its context has ended.
@@ -97,13 +146,4 @@ func (k *call[Q, R]) wait(pool *sync.Pool) error {
 	}
 	pool.Put(w)
 	return k.err
-}
-
-// contextError describes why ctx ended, for a message that may have been handled.
-func contextError(ctx context.Context) error {
-	err := context.Cause(ctx)
-	if CodeOf(ctx.Err()) == DeadlineExceeded {
-		return &Error{Code: DeadlineExceeded, Message: "no reply within the caller's deadline", cause: err}
-	}
-	return &Error{Code: Canceled, Message: "the caller gave up waiting: " + err.Error(), cause: err}
 }

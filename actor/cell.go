@@ -2,8 +2,8 @@ package actor
 
 import (
 	"context"
+	"errors"
 	"reflect"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -16,16 +16,15 @@ import (
 type cell struct {
 	system  *System
 	process *engine.Process[Envelope]
-	parent  *cell
+	parent  *incarnation // nil at the top
 	def     *definition
 	path    string
 	uid     uint64
 	id      string // in the engine
 
 	// Owned by the turn.
-	instance any
-	table    *table
-	last     struct { // the entry of the latest message: most come in rows
+	table *table
+	last  struct { // the entry of the latest message: most come in rows
 		message reflect.Type
 		entry   *entry
 	}
@@ -33,31 +32,29 @@ type cell struct {
 	stashed  bool // current is in the stash
 	stash    []Envelope
 	children map[string]*cell // by id
-	watching map[Address]*watch
-	timers   map[*Timer]struct{}
-	plain    Context // of casts without a context
 	failures failures
 	ending   error // why the actor ends; read by watchers after its end
 
-	mu     sync.Mutex
-	ctx    context.Context // lifetime; made when somebody looks
-	cancel context.CancelCauseFunc
+	now    atomic.Pointer[incarnation]
 	halted atomic.Bool           // told to stop
 	become atomic.Pointer[table] // the table, for Deliver; nil for the definition's
 }
 
-func newCell(s *System, parent *cell, d *definition, path, name string) *cell {
+func newCell(s *System, parent *incarnation, d *definition, path, name string) (*cell, error) {
 	c := &cell{system: s, parent: parent, def: d, path: path, uid: s.nextUID(), table: d.table}
-	c.plain.cell = c
+	c.now.Store(newIncarnation(c))
 	c.id = FormatPath(name, c.uid)
 	config := engine.Config[Envelope]{Name: c.id, Queue: d.queue(c.dropped), Behavior: c}
+	if config.Queue == nil {
+		return nil, Errorf(InvalidArgument, "actor %q: the function given to Mailbox returned nil", d.name)
+	}
 	if parent == nil {
 		c.process = engine.NewProcess(s.engine, config)
 	} else {
-		c.process = parent.process.NewChild(config)
-		c.id = parent.id + "/" + c.id
+		c.process = parent.cell.process.NewChild(config)
+		c.id = parent.cell.id + "/" + c.id
 	}
-	return c
+	return c, nil
 }
 
 // dropped is called by a queue for a message that it gave up.
@@ -84,43 +81,57 @@ func protocolOf[P any]() reflect.Type { return reflect.TypeFor[P]() }
 // Tell implements Recipient.
 func (c *cell) Tell(e Envelope) error {
 	var err error
-	if e.context == nil {
+	switch {
+	case e.message == nil:
+		return notRun(InvalidArgument, "nil is not a message")
+	case e.context == nil:
 		err = c.process.TryPost(e)
-	} else {
+	default:
 		err = c.process.Post(e.context, e)
 	}
 	if err != nil {
-		return c.refused(err)
+		return c.refused(e.context, err)
 	}
 	return nil
 }
 
 // Ask implements Recipient.
 func (c *cell) Ask(e Envelope) error {
-	k := e.message.(request)
+	k, ok := e.message.(request)
+	if !ok {
+		return notRun(InvalidArgument, "%T is told, not asked: it has no reply", e.message)
+	}
 	ctx := k.askContext()
-	if from := handlerOf(ctx); from != nil && from.cell == c {
+	if from := handlerOf(ctx); from != nil && from.in.cell == c {
 		return notRun(FailedPrecondition, "%s asks itself, and would wait for ever", c)
 	}
 	w := c.system.waiters.Get().(*waiter)
-	k.begin(w)
-	if err := c.process.Post(ctx, e); err != nil {
+	attempt := k.begin(w)
+	if err := c.process.Post(ctx, Envelope{message: attempt}); err != nil {
 		c.system.waiters.Put(w)
-		return c.refused(err)
+		return c.refused(ctx, err)
 	}
-	return k.wait(c.system.waiters)
+	err := attempt.wait(c.system.waiters)
+	if attempt != k && err == nil {
+		k.adopt(attempt)
+	}
+	return err
 }
 
-// refused explains why the mailbox did not take a message.
-func (c *cell) refused(err error) *Error {
+// refused explains why the mailbox did not take a message that came with ctx, if
+// with any.
+func (c *cell) refused(ctx context.Context, err error) *Error {
 	switch {
-	case errorIs(err, mailbox.ErrClosed):
+	case errors.Is(err, mailbox.ErrClosed):
 		return notRun(NotFound, "%s has stopped", c)
-	case errorIs(err, mailbox.ErrFull):
+	case errors.Is(err, mailbox.ErrFull):
 		return notRun(ResourceExhausted, "the mailbox of %s is full; slow down, or raise its capacity", c)
 	}
-	e := AsError(err)
-	return &Error{Code: e.Code, Message: "the mailbox of " + c.String() + " is full: " + e.Message, NotRun: true, cause: err}
+	code := CodeOf(err)
+	if ctx != nil && ctx.Err() != nil {
+		code = CodeOf(ctx.Err()) // the cause may be anything
+	}
+	return &Error{Code: code, Message: "the mailbox of " + c.String() + " did not take the message: " + err.Error(), NotRun: true, cause: err}
 }
 
 // Watch implements Recipient.
@@ -142,23 +153,28 @@ func (c *cell) handlerNamed(name string) *entry {
 
 // Started implements engine.Behavior.
 func (c *cell) Started() {
-	c.instance = c.def.create()
-	if s, ok := c.instance.(Starter); ok {
-		if err := s.Started(&c.plain); err != nil {
-			panic(startError{err})
+	in := c.now.Load()
+	if in.ended() && !c.halted.Load() {
+		in = newIncarnation(c)
+		c.now.Store(in)
+		if c.halted.Load() { // meanwhile: stop may have ended the one before
+			in.end(errToldToStop)
+		}
+	}
+	in.instance = c.def.create()
+	if s, ok := in.instance.(Starter); ok {
+		if err := s.Started(&in.plain); err != nil {
+			panic(failure{err})
 		}
 	}
 }
 
-// startError is the failure of an actor whose Started returned an error.
-type startError struct{ error }
-
-func (e startError) Unwrap() error { return e.error }
+var errToldToStop = Errorf(Unavailable, "the actor was told to stop")
 
 // Receive implements engine.Behavior: the hot path.
 func (c *cell) Receive(e Envelope) {
 	t := reflect.TypeOf(e.message)
-	if t != c.last.message && !c.find(t) {
+	if (t != c.last.message || t == nil) && !c.find(t) {
 		c.receiveOther(e)
 		return
 	}
@@ -179,18 +195,27 @@ func (c *cell) find(t reflect.Type) bool {
 }
 
 func (c *cell) receiveOther(e Envelope) {
-	if f, ok := e.message.(func(*cell)); ok {
-		f(c)
+	if t, ok := e.message.(*Timer); ok {
+		t.tick()
 		return
 	}
-	c.system.undelivered(e, c, notRun(Unimplemented, "%s has no handler for %s", c, c.system.names.of(e.Message())))
+	c.system.undelivered(e, c, notRun(Unimplemented, "%s has no handler for %T", c, e.Message()))
 }
 
 func (c *cell) castContext(e Envelope) *Context {
+	in := c.now.Load()
 	if e.context == nil {
-		return &c.plain
+		return &in.plain
 	}
-	return &Context{base: context.WithoutCancel(e.context), cell: c}
+	d, ready := e.context.(*detached)
+	if !ready {
+		return &Context{base: detach(e.context), in: in}
+	}
+	// From another node: its senders keep their contexts, and send again.
+	if in.told == nil || in.told.base != d {
+		in.told = &Context{base: d, in: in}
+	}
+	return in.told
 }
 
 func (c *cell) use(t *table) {
@@ -201,11 +226,8 @@ func (c *cell) use(t *table) {
 
 // Failed implements engine.Behavior.
 func (c *cell) Failed(value any, stack []byte) {
-	if value == nil {
-		value = "runtime.Goexit was called"
-	}
-	attrs := []any{"actor", c.path, "failure", value}
-	if _, planned := value.(startError); !planned {
+	attrs := []any{"actor", c.path, "failure", describe(value)}
+	if _, planned := value.(failure); !planned {
 		attrs = append(attrs, "stack", string(stack))
 	}
 	if e := c.current; e.message != nil {
@@ -214,27 +236,24 @@ func (c *cell) Failed(value any, stack []byte) {
 			c.stash = c.stash[:len(c.stash)-1]
 		}
 		attrs = append(attrs, "message", c.system.names.of(e.Message()))
-		err := &Error{Code: Internal, Message: "the actor " + c.String() + " crashed on this message: " + describe(value)}
-		c.system.undelivered(e, c, err)
+		c.system.undelivered(e, c, c.crashed(value))
 	}
 	c.system.log.Error("actor failed", attrs...)
 }
 
 // Supervise implements engine.Behavior.
 func (c *cell) Supervise(value any) engine.Decision {
-	if value == nil {
-		value = Errorf(Internal, "runtime.Goexit was called")
-	}
 	decision := c.def.supervision.decide(&c.failures, value, time.Now())
 	if decision.Directive != engine.Restart && decision.Directive != engine.Resume {
 		c.ending = &Error{Code: Internal, Message: c.String() + " failed and was not restarted: " + describe(value)}
+		c.system.log.Error("actor is not restarted", "actor", c.path)
 	}
 	return decision
 }
 
 // Restarting implements engine.Behavior.
 func (c *cell) Restarting() {
-	c.endIncarnation(Errorf(Unavailable, "%s is restarting", c))
+	c.now.Load().release(Errorf(Unavailable, "%s is restarting", c))
 	c.process.Unget(c.stash)
 	c.stash = nil
 	c.use(c.def.table)
@@ -243,6 +262,7 @@ func (c *cell) Restarting() {
 // Stopping implements engine.Behavior.
 func (c *cell) Stopping(rest []Envelope) {
 	c.halted.Store(true)
+	c.now.Load().end(errToldToStop) // so that the handlers of children end
 	for _, e := range append(c.stash, rest...) {
 		c.system.undelivered(e, c, notRun(Unavailable, "%s stopped before it handled the message", c))
 	}
@@ -251,59 +271,31 @@ func (c *cell) Stopping(rest []Envelope) {
 
 // Stopped implements engine.Behavior.
 func (c *cell) Stopped() {
-	c.endIncarnation(Errorf(Unavailable, "%s has stopped", c))
+	c.now.Load().release(errToldToStop)
 	c.system.forget(c)
 }
 
 // ChildEnded implements engine.Behavior.
 func (c *cell) ChildEnded(id string) { delete(c.children, id) }
 
-// endIncarnation lets go of what belongs to the value of the actor.
-func (c *cell) endIncarnation(cause error) {
-	for t := range c.timers {
-		t.timer.Stop()
-	}
-	c.timers = nil
-	for _, w := range c.watching {
-		w.cancel()
-	}
-	c.watching = nil
-	c.endLifetime(cause)
-	if s, ok := c.instance.(Stopper); ok {
-		if err := guard("Stopped", func() error { s.Stopped(&c.plain); return nil }); err != nil {
-			c.system.log.Error("actor failed to stop cleanly", "actor", c.path, "error", err)
-		}
-	}
-	c.instance = nil
-}
-
 // stop asks the actor to end, and interrupts a handler that watches its context.
 func (c *cell) stop() {
 	c.halted.Store(true)
 	c.process.Stop()
-	c.endLifetime(Errorf(Unavailable, "%s was told to stop", c))
+	c.now.Load().end(errToldToStop)
 }
 
-func (c *cell) lifetime() context.Context {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.ctx == nil {
-		c.ctx, c.cancel = context.WithCancelCause(c.system.base)
-		if c.halted.Load() {
-			c.cancel(context.Canceled)
-		}
-	}
-	return c.ctx
-}
-
-// endLifetime cancels the context of this incarnation. A restart makes a new one
-// when somebody looks.
-func (c *cell) endLifetime(cause error) {
-	c.mu.Lock()
-	cancel := c.cancel
-	c.ctx, c.cancel = nil, nil
-	c.mu.Unlock()
-	if cancel != nil {
-		cancel(cause)
+// contain runs user code that must not end the turn, neither by a panic nor by
+// runtime.Goexit.
+func (c *cell) contain(what string, f func()) {
+	ended := make(chan struct{})
+	err := error(engine.ErrGoexit)
+	go func() {
+		defer close(ended)
+		err = guard(what, func() error { f(); return nil })
+	}()
+	<-ended
+	if err != nil {
+		c.system.log.Error("actor did not end cleanly", "actor", c.path, "error", err)
 	}
 }

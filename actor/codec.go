@@ -3,7 +3,11 @@ package actor
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
+	"strings"
+	"sync"
 
 	"github.com/ugorji/go/codec"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -26,8 +30,21 @@ type Codec interface {
 // MsgPack encodes plain Go values as MessagePack (https://msgpack.org). It is the
 // default for messages that are not protobuf messages. Exported fields travel
 // under their names, or the name in a `codec:"name"` or `json:"name"` tag; fields
-// that the receiver does not know are ignored.
-type MsgPack struct{ handle *codec.MsgpackHandle }
+// that the receiver does not know are ignored. A type with MarshalBinary and
+// UnmarshalBinary is encoded by them; one that has nothing to show is refused.
+type MsgPack struct {
+	handle *codec.MsgpackHandle
+	// Both cost much more to make than to use.
+	encoders sync.Pool // of *encoder
+	decoders sync.Pool // of *codec.Decoder
+	checked  sync.Map  // what checkEncodable said, by type
+}
+
+// encoder is a codec.Encoder and what it writes to.
+type encoder struct {
+	*codec.Encoder
+	out []byte
+}
 
 // maxDepth bounds the nesting of a payload: a deeper one would exhaust the stack.
 const maxDepth = 128
@@ -36,6 +53,7 @@ const maxDepth = 128
 func NewMsgPack() *MsgPack {
 	h := &codec.MsgpackHandle{WriteExt: true}
 	h.MaxDepth = maxDepth
+	h.CheckCircularRef = true // else such a value would exhaust the stack
 	h.Canonical = true
 	h.RawToString = true
 	h.MapType = reflect.TypeFor[map[string]any]()
@@ -48,22 +66,53 @@ func (*MsgPack) ContentType() string { return "application/msgpack" }
 
 // Append implements [Codec].
 func (m *MsgPack) Append(dst []byte, message any) ([]byte, error) {
-	var out []byte
-	if err := codec.NewEncoderBytes(&out, m.handle).Encode(message); err != nil {
+	if err := m.check(reflect.TypeOf(message)); err != nil {
+		return dst, fmt.Errorf("msgpack: %T: %w", message, err)
+	}
+	e, ok := m.encoders.Get().(*encoder)
+	if !ok {
+		e = new(encoder)
+		e.Encoder = codec.NewEncoderBytes(&e.out, m.handle)
+	}
+	e.out = dst[len(dst):] // what dst has room for is written in place
+	e.ResetBytes(&e.out)
+	if err := e.Encode(message); err != nil {
 		return dst, fmt.Errorf("msgpack: %T does not encode: %w", message, err)
 	}
-	return append(dst, out...), nil
+	dst = append(dst, e.out...)
+	e.out = nil
+	e.ResetBytes(&e.out)
+	m.encoders.Put(e) // one that failed is not used again
+	return dst, nil
+}
+
+func (m *MsgPack) check(t reflect.Type) error {
+	if t == nil {
+		return nil
+	}
+	known, ok := m.checked.Load(t)
+	if !ok {
+		known, _ = m.checked.LoadOrStore(t, checkEncodable(t, map[reflect.Type]bool{}))
+	}
+	err, _ := known.(error)
+	return err
 }
 
 // Decode implements [Codec].
 func (m *MsgPack) Decode(data []byte, target any) error {
-	d := codec.NewDecoderBytes(data, m.handle)
+	if err := checkMsgPack(data); err != nil {
+		return fmt.Errorf("msgpack: payload of %d bytes: %w", len(data), err)
+	}
+	d, ok := m.decoders.Get().(*codec.Decoder)
+	if !ok {
+		d = codec.NewDecoderBytes(nil, m.handle)
+	}
+	d.ResetBytes(data)
 	if err := d.Decode(target); err != nil {
 		return fmt.Errorf("msgpack: payload of %d bytes is not a %T: %w", len(data), target, err)
 	}
-	if d.NumBytesRead() != len(data) {
-		return fmt.Errorf("msgpack: %d bytes follow the %T", len(data)-d.NumBytesRead(), target)
-	}
+	d.ResetBytes(nil)
+	m.decoders.Put(d) // one that failed is not used again
 	return nil
 }
 
@@ -138,9 +187,7 @@ func newCodecs(preferred Codec) *codecs {
 			c.proto = preferred
 		}
 	}
-	for name := range c.byType {
-		c.supports += " " + name
-	}
+	c.supports = strings.Join(slices.Sorted(maps.Keys(c.byType)), ", ")
 	return c
 }
 
@@ -155,7 +202,7 @@ func (c *codecs) named(contentType string) (Codec, error) {
 	if known, ok := c.byType[contentType]; ok {
 		return known, nil
 	}
-	return nil, fmt.Errorf("content type %q is not known here; known are%s", contentType, c.supports)
+	return nil, fmt.Errorf("content type %q is not known here; known are %s", contentType, c.supports)
 }
 
 // guard turns a panic of user code that encodes or decodes into an error.

@@ -3,27 +3,24 @@ package actor
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"time"
 )
 
 // Context is what a handler gets beside its message. It is a context.Context, so
 // that it goes straight into a database or network call: for a request it has
 // the caller's deadline, end and values, and it ends early when the actor is told
-// to stop. It also ends once the request has been answered.
+// to stop. It also ends once the request has been answered or stashed. For a
+// message that is told it has the sender's values, and ends with the actor or a
+// restart.
 //
 // The methods of context.Context may be called by any goroutine, at any time.
 // All others belong to the handler: call them from the actor only.
 type Context struct {
 	base   context.Context // of the message; nil for a plain cast
-	cell   *cell
-	merged *mergedContext // guarded by cell.mu; made when somebody looks
-}
-
-// mergedContext ends with the message's context or the actor, whichever is first.
-type mergedContext struct {
-	context.Context
-	cancel context.CancelCauseFunc
-	detach func() bool
+	in     *incarnation
+	asked  bool                          // base's end counts, and so does the answer
+	merged atomic.Pointer[mergedContext] // made when somebody looks
 }
 
 // contextKey finds the *Context that a context was derived from.
@@ -51,133 +48,118 @@ func (c *Context) Err() error { return c.live().Err() }
 
 // Value returns the value of the sender's context.
 func (c *Context) Value(key any) any {
-	if key == (contextKey{}) {
+	switch key {
+	case contextKey{}:
 		return c
+	case callerKey{}:
+		return Caller{Address: c.Self()}
 	}
-	if c.base == nil {
-		return c.cell.lifetime().Value(key)
+	// The standard library looks for its own cancellation here; it must find the
+	// one whose Done we return.
+	if m := c.merged.Load(); m != nil && m != c.in.cell.system.answered {
+		return m.Value(key)
 	}
-	c.cell.mu.Lock()
-	merged := c.merged
-	c.cell.mu.Unlock()
-	if merged != nil {
-		// The standard library looks for its own cancellation here; it must
-		// find the one whose Done we returned.
-		return merged.Value(key)
+	if c.base != nil {
+		if v := c.base.Value(key); v != nil || c.asked {
+			return v
+		}
 	}
-	return c.base.Value(key)
+	return c.in.lifetime().Value(key)
+}
+
+// mergedContext ends with the message's context or the actor, whichever is first.
+type mergedContext struct {
+	context.Context
+	cancel context.CancelCauseFunc
+	detach func() bool
+}
+
+// newAnswered returns what stands in for the mergedContext of all requests of a
+// system that were answered before anybody looked.
+func newAnswered() *mergedContext {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return &mergedContext{Context: ctx, cancel: func(error) {}, detach: func() bool { return false }}
 }
 
 func (c *Context) live() context.Context {
-	lifetime := c.cell.lifetime()
-	if c.base == nil {
-		return lifetime
+	if !c.asked {
+		return c.in.lifetime()
 	}
-	c.cell.mu.Lock()
-	defer c.cell.mu.Unlock()
-	if c.merged == nil {
-		ctx, cancel := context.WithCancelCause(c.base)
-		c.merged = &mergedContext{Context: ctx, cancel: cancel}
-		c.merged.detach = context.AfterFunc(lifetime, func() { cancel(context.Cause(lifetime)) })
+	if m := c.merged.Load(); m != nil {
+		return m
 	}
-	return c.merged
+	m := merge(c.base, c.in.lifetime())
+	if !c.merged.CompareAndSwap(nil, m) {
+		m.end()
+		m = c.merged.Load()
+	}
+	return m
+}
+
+func merge(message, lifetime context.Context) *mergedContext {
+	ctx, cancel := context.WithCancelCause(message)
+	end := func() { cancel(context.Cause(lifetime)) }
+	if lifetime.Err() != nil {
+		end()
+	}
+	return &mergedContext{Context: ctx, cancel: cancel, detach: context.AfterFunc(lifetime, end)}
+}
+
+func (m *mergedContext) end() {
+	m.detach()
+	m.cancel(context.Canceled)
 }
 
 // release ends the context of a request that has been answered.
 func (c *Context) release() {
-	if c.cell == nil {
-		return // never reached a handler
+	if c.in == nil { // never handled
+		return
 	}
-	c.cell.mu.Lock()
-	merged := c.merged
-	c.cell.mu.Unlock()
-	if merged != nil {
-		merged.detach()
-		merged.cancel(context.Canceled)
+	if c.merged.Load() == nil && c.merged.CompareAndSwap(nil, c.in.cell.system.answered) {
+		return
 	}
+	c.merged.Load().end()
 }
 
 // Self returns the actor's own address. [Self] returns it as a Ref.
-func (c *Context) Self() Address { return Address{c.cell} }
+func (c *Context) Self() Address { return Address{c.in.cell} }
 
 // Self returns the Ref of the actor itself. P must be its protocol; the Ref of
 // another protocol is zero.
 func Self[P any](c *Context) Ref[P] {
-	if !c.cell.speaks(protocolOf[P]()) {
+	if !c.in.cell.speaks(protocolOf[P]()) {
 		return Ref[P]{}
 	}
-	return Ref[P]{c.cell}
+	return Ref[P]{c.in.cell}
 }
 
 // Parent returns the actor that spawned this one; zero at the top.
 func (c *Context) Parent() Address {
-	if c.cell.parent == nil {
+	if c.in.cell.parent == nil {
 		return Address{}
 	}
-	return Address{c.cell.parent}
+	return Address{c.in.cell.parent.cell}
 }
 
 // System returns the system that the actor lives in.
-func (c *Context) System() *System { return c.cell.system }
+func (c *Context) System() *System { return c.in.cell.system }
 
 // Log returns the system's logger with the actor's path.
 func (c *Context) Log() *slog.Logger {
-	return c.cell.system.log.With("actor", c.cell.path)
+	return c.in.cell.system.log.With("actor", c.in.cell.path)
 }
 
-// Caller says who sent the message.
-type Caller struct {
-	// Node is the proven name of the sender's node; empty if it is this one.
-	Node string
-	// Address is the actor that sent the message; zero if it was none.
-	Address Address
-}
-
-type callerKey struct{}
-
-// WithCaller returns a context whose messages come from caller. It is for those
-// who bring messages in from outside.
-func WithCaller(ctx context.Context, caller Caller) context.Context {
-	return context.WithValue(ctx, callerKey{}, caller)
-}
-
-// Caller returns who sent the message, as far as the sender's context tells:
-// Tell gives none.
-func (c *Context) Caller() Caller {
-	if c.base == nil {
-		return Caller{}
-	}
-	return CallerOf(c.base)
-}
-
-// CallerOf returns who sends with ctx: the actor whose handler it comes from.
-func CallerOf(ctx context.Context) Caller {
-	// Whichever is nearer: an actor's context ends the search for an outer caller.
-	if from := handlerOf(ctx); from != nil {
-		return Caller{Address: from.Self()}
-	}
-	caller, _ := ctx.Value(callerKey{}).(Caller)
-	return caller
-}
-
-// handlerOf returns the Context that ctx was derived from; nil outside of actors.
-func handlerOf(ctx context.Context) *Context {
-	if c, ok := ctx.(*Context); ok {
-		return c
-	}
-	c, _ := ctx.Value(contextKey{}).(*Context)
-	return c
-}
-
-// Stop ends the actor after this message; those that wait are not handled.
-func (c *Context) Stop() { c.cell.stop() }
+// Stop ends the actor after this message; those that wait are not handled. The
+// context stays alive until the handler returns.
+func (c *Context) Stop() { c.in.cell.process.Stop() }
 
 // StopChild ends a child of this actor after the message it is handling, or
 // returns NotFound if it is not a child.
 func (c *Context) StopChild(child Addressable) error {
 	target, ok := child.Address().recipient.(*cell)
-	if !ok || target.parent != c.cell {
-		return Errorf(NotFound, "%s is not a child of %s", child.Address(), c.cell)
+	if !ok || target.parent == nil || target.parent.cell != c.in.cell {
+		return Errorf(NotFound, "%s is not a child of %s", child.Address(), c.in.cell)
 	}
 	target.stop()
 	return nil
@@ -185,8 +167,8 @@ func (c *Context) StopChild(child Addressable) error {
 
 // Children returns the running children, in no order.
 func (c *Context) Children() []Address {
-	children := make([]Address, 0, len(c.cell.children))
-	for _, child := range c.cell.children {
+	children := make([]Address, 0, len(c.in.cell.children))
+	for _, child := range c.in.cell.children {
 		children = append(children, Address{child})
 	}
 	return children
@@ -195,18 +177,18 @@ func (c *Context) Children() []Address {
 // Become replaces the handlers, until the next Become or a restart. It returns
 // InvalidArgument if b is not made for this actor's protocol and type.
 func (c *Context) Become(b *Behavior) error {
-	d := c.cell.def
+	d := c.in.cell.def
 	switch {
 	case b == nil:
 		return Errorf(InvalidArgument, "Become needs a Behavior")
 	case b.err != nil:
 		return b.err
 	case b.protocol != d.protocol || b.instance != d.instance:
-		return Errorf(InvalidArgument, "a Behavior of protocol %s for %s does not fit actor %s", b.protocol, b.instance, c.cell)
+		return Errorf(InvalidArgument, "a Behavior of protocol %s for %s does not fit actor %s", b.protocol, b.instance, c.in.cell)
 	}
-	c.cell.use(b.table)
+	c.in.cell.use(b.table)
 	return nil
 }
 
 // Unbecome goes back to the handlers of the definition.
-func (c *Context) Unbecome() { c.cell.use(c.cell.def.table) }
+func (c *Context) Unbecome() { c.in.cell.use(c.in.cell.def.table) }

@@ -84,7 +84,8 @@ func (s *System) undelivered(e Envelope, to *cell, reason *Error) {
 	switch m := e.message.(type) {
 	case request:
 		m.fail(reason)
-	case func(*cell): // a tick
+	case *Timer:
+		m.missed(reason)
 	default:
 		s.DeadLetter(DeadLetter{To: to.String(), Message: m, Name: s.names.of(m), Reason: reason})
 	}
@@ -106,9 +107,5 @@ func (n *names) of(message any) string {
 	return name
 }
 
-func describe(value any) string {
-	if err, ok := value.(error); ok {
-		return err.Error()
-	}
-	return fmt.Sprint(value)
-}
+// describe returns the text of a recovered value, whose methods may panic.
+func describe(value any) string { return fmt.Sprint(value) }

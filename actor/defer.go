@@ -2,7 +2,11 @@ package actor
 
 import (
 	"context"
+	"reflect"
 	"runtime/debug"
+	"slices"
+
+	"github.com/troupe-go/troupe/actor/internal/engine"
 )
 
 // deferral is what a handler returns when it does not answer now.
@@ -34,7 +38,7 @@ func StashLimit(n int) DefineOption {
 //
 // A full stash is ResourceExhausted, which so becomes the answer.
 func (c *Context) Stash() error {
-	cell := c.cell
+	cell := c.in.cell
 	switch {
 	case cell.current.message == nil:
 		return Errorf(FailedPrecondition, "there is no message to stash")
@@ -49,14 +53,20 @@ func (c *Context) Stash() error {
 }
 
 // Unstash puts the stashed messages back, in the order they came, before all that
-// wait in the mailbox.
+// wait in the mailbox. One that the same handler has just stashed stays.
 func (c *Context) Unstash() {
-	c.cell.process.Unget(c.cell.stash)
-	c.cell.stash = nil
+	cell := c.in.cell
+	kept := len(cell.stash)
+	if cell.stashed {
+		kept--
+	}
+	stash := cell.stash
+	cell.stash = slices.Clone(stash[kept:])
+	cell.process.Unget(stash[:kept:kept])
 }
 
 // Reply is the answer to a request that its handler owes; see [ReplyLater].
-type Reply[R any] struct{ finish func(R, error) }
+type Reply[R any] struct{ answer func(R, error) }
 
 // ReplyLater lets the handler return before it has the answer, from whoever calls
 // Send later. The handler must return the error that ReplyLater returns:
@@ -66,44 +76,74 @@ type Reply[R any] struct{ finish func(R, error) }
 //	return greet.Greeting{}, later
 //
 // If nobody calls Send, the caller waits until its deadline. The error is
-// FailedPrecondition if the message is not a request that is answered by an R.
+// FailedPrecondition if the message is a request that is not answered by an R,
+// or no request at all. The Reply is never nil.
 func ReplyLater[R any](ctx *Context) (*Reply[R], error) {
-	k, ok := ctx.cell.current.message.(interface{ finish(R, error) })
-	if !ok {
-		return nil, Errorf(FailedPrecondition, "the message is not a request with such a reply")
+	cell := ctx.in.cell
+	switch k := cell.current.message.(type) {
+	case interface{ answer(R, error) }:
+		return &Reply[R]{k.answer}, repliedNot
+	case request:
+	default:
+		// A request that was told: nobody waits for the answer.
+		if e := cell.last.entry; k != nil && e.call {
+			return &Reply[R]{}, repliedNot
+		}
 	}
-	return &Reply[R]{k.finish}, repliedNot
+	return &Reply[R]{}, Errorf(FailedPrecondition, "the message is not a request that is answered by a %s", reflect.TypeFor[R]())
 }
 
 // Send answers the request. The first answer counts. It may be called from any
 // goroutine.
-func (r *Reply[R]) Send(reply R, err error) { r.finish(reply, err) }
+func (r *Reply[R]) Send(reply R, err error) {
+	if r.answer != nil {
+		r.answer(reply, err)
+	}
+}
 
 // Pipe runs work in a goroutine and lets the actor get the message it returns. The
 // context of work ends with the actor, and with a restart; the system waits for
 // work when it stops. A panic in work is a failure of the actor.
 func Pipe[P any, M Message[P]](ctx *Context, work func(context.Context) M) {
-	c, lifetime := ctx.cell, ctx.cell.lifetime()
-	c.system.work.Go(func() {
-		e, returned := Envelope{}, false
+	in := ctx.in
+	lifetime := in.lifetime()
+	in.cell.system.work.Go(func() {
+		returned := false
 		defer func() {
 			if !returned {
-				value := recover()
-				if value == nil {
-					value = "runtime.Goexit was called"
-				}
-				stack := string(debug.Stack())
-				c.process.Interrupt(func() { panic(pipeError{value, stack}) })
-				return
-			}
-			if lifetime.Err() != nil {
-				c.system.undelivered(e, c, notRun(Unavailable, "%s has stopped or restarted", c))
-			} else if err := c.process.TryPost(e); err != nil {
-				c.system.undelivered(e, c, c.refused(err))
+				in.pipeFailed(recover(), debug.Stack())
 			}
 		}()
-		e.message = work(lifetime)
+		m := work(lifetime)
 		returned = true
+		in.piped(lifetime, m)
+	})
+}
+
+// piped queues the result of a Pipe. Unlike a sender, it may wait for room.
+func (in *incarnation) piped(lifetime context.Context, message any) {
+	c, e := in.cell, Envelope{message: message}
+	switch {
+	case isNil(message):
+		c.system.undelivered(e, c, notRun(InvalidArgument, "the work of a Pipe returned nil"))
+	case lifetime.Err() != nil:
+		c.system.undelivered(e, c, notRun(Unavailable, "%s has stopped or restarted", c))
+	default:
+		if err := c.process.Post(lifetime, e); err != nil {
+			c.system.undelivered(e, c, c.refused(lifetime, err))
+		}
+	}
+}
+
+func (in *incarnation) pipeFailed(value any, stack []byte) {
+	if value == nil {
+		value = engine.ErrGoexit
+	}
+	in.cell.process.Interrupt(func() {
+		if !in.ended() {
+			panic(pipeError{value, string(stack)})
+		}
+		in.cell.system.log.Error("the work of a Pipe failed after its actor", "actor", in.cell.path, "failure", describe(value))
 	})
 }
 

@@ -71,6 +71,9 @@ func entriesOf[P, A any](handlers []Handler[P, A]) []*entry {
 
 // With returns a copy of the definition with options applied.
 func (d Definition[P]) With(options ...DefineOption) Definition[P] {
+	if d.d == nil {
+		return d
+	}
 	copied := *d.d
 	for _, o := range options {
 		o.applyDefine(&copied)
@@ -79,7 +82,12 @@ func (d Definition[P]) With(options ...DefineOption) Definition[P] {
 }
 
 // Name returns the name given to Define.
-func (d Definition[P]) Name() string { return d.d.name }
+func (d Definition[P]) Name() string {
+	if d.d == nil {
+		return ""
+	}
+	return d.d.name
+}
 
 // Protocol returns the name of P on the wire, such as "greet.Greeter".
 func (d Definition[P]) Protocol() string { return ProtocolName[P]() }
@@ -114,7 +122,12 @@ func BoundedMailbox(capacity int, overflow mailbox.Overflow) DefineOption {
 // Mailbox lets create make the queue of each actor. The queue must call dropped
 // for every message that it accepted and then gave up; it becomes a dead letter.
 func Mailbox(create func(dropped func(Envelope)) mailbox.Queue[Envelope]) DefineOption {
-	return defineOption(func(d *definition) { d.queue = create })
+	return defineOption(func(d *definition) {
+		d.queue = create
+		if create == nil && d.invalid == nil {
+			d.invalid = Errorf(InvalidArgument, "actor %q: Mailbox needs a function that makes the queue", d.name)
+		}
+	})
 }
 
 func unboundedQueue(func(Envelope)) mailbox.Queue[Envelope] {

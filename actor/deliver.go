@@ -12,8 +12,8 @@ type Delivery struct {
 	Message     string // name of the message's type
 	ContentType string
 	Payload     []byte // kept until Deliver returns
-	// Reply gets the answer, once, on the actor's goroutine; nil for a cast. It
-	// must not block.
+	// Reply gets the answer, once, on any goroutine; nil for a cast. It must not
+	// block.
 	Reply func(reply any, err error)
 }
 
@@ -44,7 +44,7 @@ func (s *System) Deliver(ctx context.Context, d Delivery) error {
 		return err
 	}
 	if err := c.process.TryPost(e); err != nil {
-		return c.refused(err)
+		return c.refused(nil, err)
 	}
 	return nil
 }
@@ -74,10 +74,16 @@ func (s *System) DecodeReply(e Envelope, contentType string, payload []byte) err
 	if err != nil {
 		return Errorf(InvalidArgument, "the reply: %w", err)
 	}
-	if err := guard("decoding", func() error { return codec.Decode(payload, k.replyTarget()) }); err != nil {
+	err = guard("decoding", func() error {
+		if err := codec.Decode(payload, k.replyTarget()); err != nil {
+			return err
+		}
+		k.bindReply(s)
+		return nil
+	})
+	if err != nil {
 		return Errorf(InvalidArgument, "the reply: %w", err)
 	}
-	k.bindReply(s)
 	return nil
 }
 

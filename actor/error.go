@@ -35,8 +35,12 @@ func NewError(code Code, reason string) *Error {
 // Errorf returns an error with a code. It wraps the operand of %w as fmt.Errorf does.
 func Errorf(code Code, format string, args ...any) error {
 	err := fmt.Errorf(format, args...)
-	e := &Error{Code: code, Message: err.Error(), cause: errors.Unwrap(err)}
-	if inner, ok := errors.AsType[*Error](err); ok {
+	e := &Error{Code: code, Message: err.Error()}
+	switch err.(type) {
+	case interface{ Unwrap() error }, interface{ Unwrap() []error }:
+		e.cause = err
+	}
+	if inner := find(err); inner != nil {
 		e.Reason = inner.Reason
 	}
 	return e
@@ -49,7 +53,7 @@ func CodeOf(err error) Code {
 	if err == nil {
 		return OK
 	}
-	if e, ok := errors.AsType[*Error](err); ok {
+	if e := find(err); e != nil {
 		return e.Code
 	}
 	if c, ok := errors.AsType[Code](err); ok {
@@ -66,18 +70,35 @@ func CodeOf(err error) Code {
 
 // Error returns the code and the message.
 func (e *Error) Error() string {
-	if e.Message == "" {
+	switch {
+	case e == nil: // a handler's mistake; see AsError
+		return "a nil *actor.Error, returned as an error"
+	case e.Message == "":
 		return e.Code.String()
 	}
 	return e.Code.String() + ": " + e.Message
 }
 
+// find returns the first Error in err's tree, nil if there is none.
+func find(err error) *Error {
+	e, _ := errors.AsType[*Error](err)
+	return e
+}
+
 // Unwrap returns the error that Errorf wrapped, if any.
-func (e *Error) Unwrap() error { return e.cause }
+func (e *Error) Unwrap() error {
+	if e == nil {
+		return nil
+	}
+	return e.cause
+}
 
 // Is lets errors.Is match a Code, an Error with the same code and reason, and the
 // errors of package context.
 func (e *Error) Is(target error) bool {
+	if e == nil {
+		return false
+	}
 	switch target := target.(type) {
 	case Code:
 		return e.Code == target
@@ -99,15 +120,41 @@ func AsError(err error) *Error {
 	if err == nil {
 		return nil
 	}
-	if e, ok := err.(*Error); ok {
+	e, ok := err.(*Error)
+	switch {
+	case !ok:
+	case e == nil:
+		return &Error{Code: Unknown, Message: e.Error()}
+	default:
 		return e
 	}
-	e := &Error{Code: CodeOf(err), Message: err.Error(), cause: err}
-	if inner, ok := errors.AsType[*Error](err); ok {
+	e = &Error{Code: CodeOf(err), Message: err.Error(), cause: err}
+	if inner := find(err); inner != nil {
 		e.Reason = inner.Reason
 		e.NotRun = inner.NotRun
 	}
 	return e
+}
+
+// handlerError returns what the caller gets for an error of a handler. An error
+// that the handler got from another actor may say NotRun, but the handler ran.
+func handlerError(err error) *Error {
+	e := AsError(err)
+	if e.NotRun {
+		ran := *e
+		ran.NotRun, ran.cause = false, err
+		return &ran
+	}
+	return e
+}
+
+// contextError describes why ctx ended, for a message that may have been handled.
+func contextError(ctx context.Context) *Error {
+	err := context.Cause(ctx)
+	if CodeOf(ctx.Err()) == DeadlineExceeded {
+		return &Error{Code: DeadlineExceeded, Message: "no reply within the caller's deadline", cause: err}
+	}
+	return &Error{Code: Canceled, Message: "the caller gave up waiting: " + err.Error(), cause: err}
 }
 
 // notRun returns an error for a message that surely was not handled.

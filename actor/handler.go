@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"sync"
 )
 
 // Handler binds one message type of protocol P to a method of the actor type A.
@@ -33,30 +34,39 @@ func OnCall[A, P, R any, Q Request[P, R]](f func(A, *Context, Q) (R, error)) Han
 		told:   t,
 	}
 	e.invoke = func(c *cell, envelope Envelope) error {
+		in := c.now.Load()
 		k, ok := envelope.message.(*call[Q, R])
 		if !ok { // told, not asked: the reply goes nowhere
-			_, err := f(c.instance.(A), c.castContext(envelope), envelope.message.(Q))
+			_, err := f(in.instance.(A), c.castContext(envelope), envelope.message.(Q))
 			return err
 		}
-		k.Context.cell = c
-		reply, err := f(c.instance.(A), &k.Context, k.message)
-		if !isDeferral(err) {
-			k.finish(reply, err)
+		ctx, waited := k.enter(in)
+		if !waited {
+			return nil
+		}
+		reply, err := f(in.instance.(A), ctx, k.message)
+		switch {
+		case err == nil || !isDeferral(err):
+			k.answer(reply, err)
+		case c.stashed:
+			ctx.release()
 		}
 		return nil
 	}
+	scratch := new(sync.Pool)
 	e.decode = func(s *System, ctx context.Context, c Codec, payload []byte, sink func(any, error)) (Envelope, error) {
 		if sink == nil {
-			return decodeCast[Q](s, ctx, c, payload)
+			return decodeCast[Q](s, ctx, c, payload, scratch)
 		}
-		k := &call[Q, R]{sink: sink}
-		k.Context.base = ctx
+		var none Q
+		k := newCall[Q, R](ctx, none)
+		k.sink = sink
 		if err := decodeMessage(s, c, payload, &k.message); err != nil {
 			return Envelope{}, err
 		}
 		return Envelope{message: k}, nil
 	}
-	e.invalid = concrete(t)
+	e.invalid = invalidHandler(t, f == nil)
 	return Handler[P, A]{e}
 }
 
@@ -66,34 +76,53 @@ func OnCast[A, P any, M Message[P]](f func(A, *Context, M) error) Handler[P, A] 
 	t := reflect.TypeFor[M]()
 	e := &entry{name: typeName(t), direct: t}
 	e.invoke = func(c *cell, envelope Envelope) error {
-		return f(c.instance.(A), c.castContext(envelope), envelope.message.(M))
+		return f(c.now.Load().instance.(A), c.castContext(envelope), envelope.message.(M))
 	}
+	scratch := new(sync.Pool)
 	e.decode = func(s *System, ctx context.Context, c Codec, payload []byte, _ func(any, error)) (Envelope, error) {
-		return decodeCast[M](s, ctx, c, payload)
+		return decodeCast[M](s, ctx, c, payload, scratch)
 	}
-	e.invalid = concrete(t)
+	e.invalid = invalidHandler(t, f == nil)
 	return Handler[P, A]{e}
 }
 
-func concrete(t reflect.Type) error {
-	if t.Kind() == reflect.Interface {
+func invalidHandler(t reflect.Type, missing bool) error {
+	switch {
+	case missing:
+		return fmt.Errorf("the function for %s is nil", t)
+	case t.Kind() == reflect.Interface:
 		return fmt.Errorf("%s is an interface; a message has a concrete type", t)
 	}
 	return nil
 }
 
-func decodeCast[M any](s *System, ctx context.Context, c Codec, payload []byte) (Envelope, error) {
-	var m M
-	err := decodeMessage(s, c, payload, &m)
-	return Envelope{message: m, context: ctx}, err
+// decodeCast decodes into a *M from scratch, since an envelope holds a copy.
+func decodeCast[M any](s *System, ctx context.Context, c Codec, payload []byte, scratch *sync.Pool) (Envelope, error) {
+	m, ok := scratch.Get().(*M)
+	if !ok {
+		m = new(M)
+	}
+	if err := decodeMessage(s, c, payload, m); err != nil {
+		return Envelope{}, err
+	}
+	e := Envelope{message: *m, context: ctx}
+	var none M
+	*m = none
+	scratch.Put(m)
+	return e, nil
 }
 
 func decodeMessage[M any](s *System, c Codec, payload []byte, m *M) error {
-	err := guard("decoding", func() error { return c.Decode(payload, decodeTarget(m)) })
+	err := guard("decoding", func() error {
+		if err := c.Decode(payload, decodeTarget(m)); err != nil {
+			return err
+		}
+		s.bind(reflect.TypeFor[M](), m)
+		return nil
+	})
 	if err != nil {
 		return notRun(InvalidArgument, "%v", err)
 	}
-	s.bind(reflect.TypeFor[M](), m)
 	return nil
 }
 

@@ -12,8 +12,10 @@ import (
 // looks it up among the handlers of one actor only, so that it need not be
 // unique in the world, and a module may move without breaking its peers.
 func typeName(t reflect.Type) string {
-	if m, ok := reflect.Zero(t).Interface().(proto.Message); ok && t.Kind() == reflect.Pointer {
-		return string(m.ProtoReflect().Descriptor().FullName())
+	if t.Kind() == reflect.Pointer {
+		if m, ok := reflect.New(t.Elem()).Interface().(proto.Message); ok {
+			return string(m.ProtoReflect().Descriptor().FullName())
+		}
 	}
 	return strings.TrimPrefix(t.String(), "*")
 }

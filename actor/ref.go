@@ -37,6 +37,12 @@ func (r *Ref[P]) UnmarshalText(text []byte) error {
 	return nil
 }
 
+// MarshalBinary writes the path, too: binary codecs such as MessagePack ask for it.
+func (r Ref[P]) MarshalBinary() ([]byte, error) { return r.MarshalText() }
+
+// UnmarshalBinary reads a path; see [Ref.UnmarshalText].
+func (r *Ref[P]) UnmarshalBinary(data []byte) error { return r.UnmarshalText(data) }
+
 // Address is a Ref that has forgotten its protocol: enough to watch, compare and
 // print. The zero Address refers to nobody.
 type Address struct{ recipient Recipient }

@@ -72,20 +72,23 @@ func (s *System) spawn(d *definition, config spawnConfig) (*cell, error) {
 }
 
 func (c *Context) spawn(d *definition, config spawnConfig) (*cell, error) {
-	return c.cell.system.launch(c.cell, d, config)
+	if c.in.ended() {
+		return nil, notRun(Unavailable, "%s is stopping, and starts no children", c.in.cell)
+	}
+	return c.in.cell.system.launch(c.in, d, config)
 }
 
-func (s *System) launch(parent *cell, d *definition, config spawnConfig) (*cell, error) {
+func (s *System) launch(parent *incarnation, d *definition, config spawnConfig) (*cell, error) {
 	c, err := s.register(parent, d, config)
 	if err != nil {
 		return nil, err
 	}
 	if parent != nil {
-		parent.addChild(c)
+		parent.cell.addChild(c)
 	}
 	if err := c.process.Launch(); err != nil {
 		if parent != nil {
-			parent.ChildEnded(c.id)
+			parent.cell.ChildEnded(c.id)
 		}
 		s.forget(c)
 		return nil, Errorf(Internal, "%s did not start: %w", c, err)
@@ -94,7 +97,7 @@ func (s *System) launch(parent *cell, d *definition, config spawnConfig) (*cell,
 }
 
 // register takes the path, so that it is nobody else's.
-func (s *System) register(parent *cell, d *definition, config spawnConfig) (*cell, error) {
+func (s *System) register(parent *incarnation, d *definition, config spawnConfig) (*cell, error) {
 	name := config.name
 	if name == "" {
 		name = d.name
@@ -107,13 +110,16 @@ func (s *System) register(parent *cell, d *definition, config spawnConfig) (*cel
 	}
 	above := ""
 	if parent != nil {
-		above = parent.path
+		above = parent.cell.path
 	}
 	path, err := joinPath(above, name)
 	if err != nil {
 		return nil, err
 	}
-	c := newCell(s, parent, d, path, name)
+	c, err := newCell(s, parent, d, path, name)
+	if err != nil {
+		return nil, err
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closing {

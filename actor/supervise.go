@@ -27,8 +27,8 @@ const (
 // The idea is Erlang's (https://www.erlang.org/doc/system/sup_princ.html); as in
 // Akka Typed it belongs to the definition of the actor that fails.
 type Supervision struct {
-	// Decide chooses by the recovered value. Nil always restarts. It may run on
-	// any goroutine, and must not block.
+	// Decide chooses by the recovered value. Nil always restarts. It must not
+	// block; a panic in it counts as Stop.
 	Decide func(failure any) Directive
 	// MaxRestarts is how many restarts within Within are tried before the actor
 	// is stopped. 0, the default, is no limit.
@@ -38,6 +38,7 @@ type Supervision struct {
 	// MinBackoff is the pause before the second restart within Within; the first
 	// is immediate, and each further pause is twice the one before, up to
 	// MaxBackoff, shortened by up to a fifth at random. Defaults 10 ms and 10 s.
+	// An actor that drains stops rather than pause.
 	MinBackoff, MaxBackoff time.Duration
 }
 
@@ -60,11 +61,7 @@ type failures struct{ times []time.Time }
 
 // decide records a failure and returns what to do.
 func (s *Supervision) decide(f *failures, value any, now time.Time) engine.Decision {
-	directive := Restart
-	if s.Decide != nil {
-		directive = s.Decide(value)
-	}
-	switch directive {
+	switch s.choose(value) {
 	case Resume:
 		return engine.Decision{Directive: engine.Resume}
 	case Stop:
@@ -86,6 +83,15 @@ func (s *Supervision) decide(f *failures, value any, now time.Time) engine.Decis
 		return engine.Decision{Directive: engine.Stop}
 	}
 	return engine.Decision{Directive: engine.Restart, After: s.backoff(len(f.times))}
+}
+
+func (s *Supervision) choose(value any) (directive Directive) {
+	if s.Decide == nil {
+		return Restart
+	}
+	directive = Stop
+	defer func() { _ = recover() }()
+	return s.Decide(value)
 }
 
 // rememberedFailures bounds what is remembered of an actor that fails for ever: by then

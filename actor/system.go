@@ -4,8 +4,8 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
-	"errors"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -26,6 +26,7 @@ type System struct {
 	resolver func(path string) (Recipient, error)
 	engine   *engine.Engine
 	waiters  *sync.Pool
+	answered *mergedContext
 	base     context.Context
 	cancel   context.CancelCauseFunc
 	uid      atomic.Uint64
@@ -88,6 +89,7 @@ func NewSystem(options ...SystemOption) *System {
 		resolver: config.resolver,
 		engine:   engine.New(),
 		waiters:  newWaiterPool(),
+		answered: newAnswered(),
 		cells:    make(map[string]*cell),
 		emptied:  make(chan struct{}),
 	}
@@ -106,11 +108,12 @@ func (s *System) nextUID() uint64 { return s.uid.Add(1) }
 // Node returns the name given to WithNode.
 func (s *System) Node() string { return s.node }
 
-// Stop ends all actors: those at the top first handle what is in their mailboxes,
-// and refuse anything new. When ctx ends before they are done, the contexts of
-// their handlers are cancelled, what still waits fails, and Stop returns an error
-// that names the actors that have not ended. It returns nil once every goroutine
-// of the system has ended. It may be called again.
+// Stop ends all actors: those at the top, when they are done with the message at
+// hand, refuse new ones, handle what is in their mailboxes, and stop with their
+// children. When ctx ends before that, the contexts of all handlers are cancelled,
+// what still waits fails as soon as the handler before it returns, and Stop returns
+// an error that names the actors that had not ended. It returns nil once every
+// goroutine of the system has ended. It may be called again, but not by an actor.
 func (s *System) Stop(ctx context.Context) error {
 	s.mu.Lock()
 	if !s.closing {
@@ -130,7 +133,16 @@ func (s *System) Stop(ctx context.Context) error {
 		return s.abort(ctx)
 	}
 	s.cancel(Errorf(Unavailable, "the system has stopped"))
-	s.work.Wait()
+	worked := make(chan struct{})
+	go func() {
+		s.work.Wait()
+		close(worked)
+	}()
+	select {
+	case <-worked:
+	case <-ctx.Done():
+		return Errorf(DeadlineExceeded, "the system did not stop in time: %w; the work of a Pipe does not watch its context", context.Cause(ctx))
+	}
 	s.dead.close(s.log)
 	return s.engine.Close(ctx)
 }
@@ -140,16 +152,12 @@ func (s *System) Stop(ctx context.Context) error {
 func (s *System) abort(ctx context.Context) error {
 	s.cancel(Errorf(Unavailable, "the system is stopping"))
 	s.mu.RLock()
-	var running []string
-	for path := range s.cells {
-		running = append(running, path)
-	}
-	top := s.topLocked()
+	running := slices.Sorted(maps.Keys(s.cells))
+	cells := slices.Collect(maps.Values(s.cells))
 	s.mu.RUnlock()
-	for _, c := range top {
+	for _, c := range cells {
 		c.stop()
 	}
-	slices.Sort(running)
 	if len(running) > 5 {
 		running = append(running[:5], "…")
 	}
@@ -230,5 +238,3 @@ func (s *System) forget(c *cell) {
 		close(s.emptied)
 	}
 }
-
-func errorIs(err, target error) bool { return err == target || errors.Is(err, target) }

@@ -1,65 +1,82 @@
 package actor
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Timer is a message that an actor will get from itself; see [After] and [Every].
 type Timer struct {
-	timer *time.Timer
-	cell  *cell
+	in      *incarnation
+	timer   *time.Timer
+	message any
+	every   time.Duration // 0 for once
 }
 
 // After lets the actor get m in its mailbox once d has passed. The timer ends
 // with the actor, and with a restart.
 func After[P any, M Message[P]](ctx *Context, d time.Duration, m M) *Timer {
-	t := newTimer(ctx.cell)
-	// The actor itself sets t.timer before it can look at it again.
-	t.timer = time.AfterFunc(d, func() { t.fire(m, 0) })
-	return t
+	return ctx.in.startTimer(m, d, 0)
 }
 
 // Every is After, again and again, with d between. It skips a beat rather than
 // queue one beside another that has not been handled. A d below a microsecond
 // counts as one.
 func Every[P any, M Message[P]](ctx *Context, d time.Duration, m M) *Timer {
-	t := newTimer(ctx.cell)
 	d = max(d, time.Microsecond)
-	t.timer = time.AfterFunc(d, func() { t.fire(m, d) })
-	return t
+	return ctx.in.startTimer(m, d, d)
 }
 
 // Stop ends the timer. Its message, if not handled yet, will not be. Call it from
 // the actor only.
 func (t *Timer) Stop() {
 	t.timer.Stop()
-	delete(t.cell.timers, t)
+	delete(t.in.timers, t)
 }
 
-func newTimer(c *cell) *Timer {
-	t := &Timer{cell: c}
-	if c.timers == nil {
-		c.timers = make(map[*Timer]struct{})
+func (in *incarnation) startTimer(message any, d, every time.Duration) *Timer {
+	t := &Timer{in: in, message: message, every: every}
+	if in.timers == nil {
+		in.timers = make(map[*Timer]struct{})
 	}
-	c.timers[t] = struct{}{}
+	in.timers[t] = struct{}{}
+	// Two steps: it may fire at once, and look at t.timer.
+	t.timer = time.AfterFunc(math.MaxInt64, t.fire)
+	t.timer.Reset(d)
 	return t
 }
 
-// fire queues the tick, which the actor drops if it has stopped the timer.
-func (t *Timer) fire(message any, again time.Duration) {
-	tick := func(c *cell) {
-		if _, runs := c.timers[t]; !runs {
-			return
-		}
-		if again > 0 {
-			t.timer.Reset(again)
-		} else {
-			delete(c.timers, t)
-		}
-		c.Receive(Envelope{message: message})
+// fire queues the timer itself as a message, so that a timer that has been
+// stopped since is not heard any more.
+func (t *Timer) fire() {
+	c := t.in.cell
+	if err := c.process.TryPost(Envelope{message: t}); err != nil {
+		t.missed(c.refused(nil, err))
 	}
-	if err := t.cell.process.TryPost(Envelope{message: tick}); err != nil {
-		t.cell.system.undelivered(Envelope{message: message}, t.cell, t.cell.refused(err))
-		if again > 0 {
-			t.timer.Reset(again)
-		}
+}
+
+// tick is the turn of the timer in the mailbox.
+func (t *Timer) tick() {
+	if _, runs := t.in.timers[t]; !runs {
+		return
+	}
+	if t.every > 0 {
+		t.timer.Reset(t.every)
+	} else {
+		delete(t.in.timers, t)
+	}
+	t.in.cell.Receive(Envelope{message: t.message})
+}
+
+// missed is called when the mailbox is full, or the actor ends: then the timer
+// ends with it.
+func (t *Timer) missed(reason *Error) {
+	if reason.Code != ResourceExhausted {
+		return
+	}
+	c := t.in.cell
+	c.system.undelivered(Envelope{message: t.message}, c, reason)
+	if t.every > 0 {
+		t.timer.Reset(t.every)
 	}
 }

@@ -17,43 +17,43 @@ type watch struct{ cancel func() }
 // watching once. A restart of the watcher ends its watches. A service cannot be
 // watched: Unimplemented.
 func (c *Context) Watch(ref Addressable) error {
-	cell, who := c.cell, ref.Address()
-	if _, ok := cell.instance.(Watcher); !ok {
-		return Errorf(FailedPrecondition, "%T has no Terminated method, and cannot watch", cell.instance)
+	in, who := c.in, ref.Address()
+	if _, ok := in.instance.(Watcher); !ok {
+		return Errorf(FailedPrecondition, "%T has no Terminated method, and cannot watch", in.instance)
 	}
-	if cell.watching[who] != nil {
+	if in.watching[who] != nil {
 		return nil
 	}
 	w := new(watch)
 	cancel, err := who.target().Watch(func(reason error) {
-		cell.process.Interrupt(func() { cell.terminated(w, Terminated{who, reason}) })
+		in.cell.process.Interrupt(func() { in.terminated(w, Terminated{who, reason}) })
 	})
 	if err != nil {
 		return err
 	}
 	w.cancel = cancel
-	if cell.watching == nil {
-		cell.watching = make(map[Address]*watch)
+	if in.watching == nil {
+		in.watching = make(map[Address]*watch)
 	}
-	cell.watching[who] = w
+	in.watching[who] = w
 	return nil
 }
 
 // Unwatch takes Watch back: Terminated will not be called for ref.
 func (c *Context) Unwatch(ref Addressable) {
 	who := ref.Address()
-	if w := c.cell.watching[who]; w != nil {
+	if w := c.in.watching[who]; w != nil {
 		w.cancel()
-		delete(c.cell.watching, who)
+		delete(c.in.watching, who)
 	}
 }
 
-func (c *cell) terminated(w *watch, t Terminated) {
-	if c.watching[t.Who] != w {
-		return // taken back meanwhile
+func (in *incarnation) terminated(w *watch, t Terminated) {
+	if in.watching[t.Who] != w {
+		return // taken back meanwhile, or the actor has restarted
 	}
-	delete(c.watching, t.Who)
-	if watcher, ok := c.instance.(Watcher); ok {
-		watcher.Terminated(&c.plain, t)
+	delete(in.watching, t.Who)
+	if watcher, ok := in.instance.(Watcher); ok {
+		watcher.Terminated(&in.plain, t)
 	}
 }

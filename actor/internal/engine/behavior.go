@@ -1,21 +1,23 @@
 package engine
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
-// Behavior is what a process runs. All its methods but Supervise are called by
-// one goroutine at a time. A panic in Started or Receive is a failure of the
-// process; the others must not panic.
+// Behavior is what a process runs. All its methods are called by one goroutine
+// at a time. A panic in Started or Receive is a failure of the process; the
+// others must not panic.
 type Behavior[M any] interface {
 	// Started begins an incarnation, before its first message.
 	Started()
 	// Receive handles one message.
 	Receive(m M)
-	// Failed reports that Started or Receive did not return: it panicked with
-	// value, or left by runtime.Goexit (value is then nil). It runs at once on
-	// the goroutine that failed.
+	// Failed reports that Started, Receive or an interrupt panicked with value,
+	// or left by runtime.Goexit; value is then ErrGoexit. It runs at once on the
+	// goroutine that failed.
 	Failed(value any, stack []byte)
-	// Supervise decides what becomes of a failed process. It may run on the
-	// parent's goroutine, while this process is suspended.
+	// Supervise decides what becomes of the process that has failed.
 	Supervise(value any) Decision
 	// Restarting ends an incarnation that failed; Started follows, after its
 	// children have stopped.
@@ -30,14 +32,18 @@ type Behavior[M any] interface {
 	ChildEnded(name string)
 }
 
-// Directive is what a supervisor does with a failed process.
+// ErrGoexit is the value of a failure by runtime.Goexit.
+var ErrGoexit = errors.New("runtime.Goexit was called")
+
+// Directive is what becomes of a process that has failed.
 type Directive int
 
+// The directives.
 const (
 	Restart  Directive = iota // begin a new incarnation
 	Resume                    // go on with the same incarnation
 	Stop                      // end the process
-	Escalate                  // let the parent fail; at the top it is Stop
+	Escalate                  // end it, and let the parent fail with the same value
 )
 
 // Decision is a directive and, for Restart, how long to wait before.

@@ -4,34 +4,38 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 
 	pactor "github.com/asynkron/protoactor-go/actor"
+	"github.com/asynkron/protoactor-go/eventstream"
 
 	"github.com/troupe-go/troupe/mailbox"
 )
 
-// Engine is one actor system: a registry, a scheduler and a root of supervision.
-// Engines of one process share nothing.
+// Engine is one actor system: a registry and a scheduler. Engines of one process
+// share nothing.
 type Engine struct {
 	system    *pactor.ActorSystem
 	scheduler *mailbox.Scheduler
-	strategy  *strategy
 	shutdown  sync.Once
 }
+
+const registryBuckets = 8
 
 // New returns a running engine. Its methods may be called concurrently.
 func New() *Engine {
 	config := pactor.NewConfig()
 	// The engine's own log would repeat what the actor package says in its own words.
 	config.LoggerFactory = func(*pactor.ActorSystem) *slog.Logger { return slog.New(slog.DiscardHandler) }
-	// A throttle starts goroutines that outlive the system.
-	config.DeadLetterThrottleCount = 0
-	return &Engine{
-		system:    pactor.NewActorSystemWithConfig(config),
-		scheduler: mailbox.NewScheduler(),
-		strategy:  &strategy{},
-	}
+	system := pactor.NewActorSystemWithConfig(config)
+	// Its subscribers to dead letters start goroutines that outlive the system,
+	// and we have no use for them.
+	system.EventStream = eventstream.NewEventStream()
+	// 1,024 buckets of 32 maps each take 2.8 MB.
+	registry := system.ProcessRegistry.LocalPIDs
+	registry.LocalPIDs = slices.Clone(registry.LocalPIDs[:registryBuckets])
+	return &Engine{system: system, scheduler: mailbox.NewScheduler()}
 }
 
 // Close ends the runners. Every process must have stopped before; it waits for
@@ -55,32 +59,26 @@ func NewProcess[M any](e *Engine, config Config[M]) *Process[M] {
 	return &Process[M]{engine: e, name: config.Name, behavior: config.Behavior, queue: config.Queue}
 }
 
-// NewChild returns a process below p, which stops when p stops.
+// NewChild returns a process below p, which stops when p stops or restarts. It
+// must be called from p's behaviour.
 func (p *Process[M]) NewChild(config Config[M]) *Process[M] {
 	child := NewProcess(p.engine, config)
-	child.parent = p
+	child.parent, child.born = p, p.incarnation
 	return child
 }
 
 // Launch starts the process, once. It returns at once; the behaviour's Started
 // runs on the scheduler. A child must be launched from its parent's behaviour.
 func (p *Process[M]) Launch() error {
+	props := pactor.PropsFromFunc(p.lifecycle, pactor.WithMailbox(func() pactor.Mailbox { return p }))
 	var err error
 	if p.parent == nil {
-		_, err = p.engine.system.Root.SpawnNamed(p.props(pactor.WithGuardian(p.engine.strategy)), p.name)
+		_, err = p.engine.system.Root.SpawnNamed(props, p.name)
 	} else {
-		_, err = p.parent.context.SpawnNamed(p.props(), p.name)
+		_, err = p.parent.context.SpawnNamed(props, p.name)
 	}
 	if err != nil {
 		return fmt.Errorf("spawn %q: %w", p.name, err)
 	}
 	return nil
-}
-
-func (p *Process[M]) props(extra ...pactor.PropsOption) *pactor.Props {
-	options := append([]pactor.PropsOption{
-		pactor.WithMailbox(func() pactor.Mailbox { return p }),
-		pactor.WithSupervisor(p.engine.strategy),
-	}, extra...)
-	return pactor.PropsFromFunc(p.lifecycle, options...)
 }

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"sync"
 	"time"
 
 	pactor "github.com/asynkron/protoactor-go/actor"
@@ -12,6 +11,8 @@ func (p *Process[M]) lifecycle(ctx pactor.Context) {
 	switch message := ctx.Message().(type) {
 	case *pactor.Started:
 		p.context = ctx
+		p.incarnation++
+		p.resume()
 		p.behavior.Started()
 	case *pactor.Restarting:
 		p.behavior.Restarting()
@@ -19,115 +20,90 @@ func (p *Process[M]) lifecycle(ctx pactor.Context) {
 		p.stopping = true
 		p.cancelRestart()
 		rest := append(p.front, p.queue.Close()...)
-		p.front = nil
+		p.front, p.held = nil, nil
 		p.behavior.Stopping(rest)
 	case *pactor.Stopped:
 		p.behavior.Stopped()
+		p.watchers.end()
 	case *pactor.Terminated:
 		p.behavior.ChildEnded(message.Who.Id)
 	}
 }
 
-func (p *Process[M]) restartAfter(d time.Duration, restart func()) {
-	p.lane.Lock()
-	defer p.lane.Unlock()
-	p.lane.restart = time.AfterFunc(d, restart)
-}
-
-func (p *Process[M]) cancelRestart() {
-	p.lane.Lock()
-	defer p.lane.Unlock()
-	if p.lane.restart != nil {
-		p.lane.restart.Stop()
+// fail ends the turn of a process that has failed, and does what its behaviour
+// decides. Messages and interrupts wait until it runs again.
+func (p *Process[M]) fail(value any, stack []byte) {
+	if value == nil {
+		value = ErrGoexit
 	}
-}
-
-// failure is the reason that travels through protoactor's supervision.
-type failure struct {
-	process supervised
-	value   any
-}
-
-// supervised is a Process of any message type.
-type supervised interface {
-	supervise(value any) Decision
-	restartAfter(d time.Duration, restart func())
-	above() supervised
-}
-
-func (p *Process[M]) supervise(value any) Decision { return p.behavior.Supervise(value) }
-
-func (p *Process[M]) above() supervised {
-	if p.parent == nil {
-		return nil
-	}
-	return p.parent
-}
-
-// strategy asks the failed process itself what shall become of it: supervision
-// belongs to an actor's definition.
-type strategy struct{ _ byte } // not empty: protoactor keys guardians by its address
-
-func (*strategy) HandleFailure(_ *pactor.ActorSystem, supervisor pactor.Supervisor, child *pactor.PID, _ *pactor.RestartStatistics, reason, _ any) {
-	f, ok := reason.(*failure)
-	if !ok {
-		supervisor.StopChildren(child)
+	p.suspended = true
+	p.behavior.Failed(value, stack)
+	if p.stopping {
 		return
 	}
-	decision := f.process.supervise(f.value)
-	switch decision.Directive {
+	switch decision := p.behavior.Supervise(value); decision.Directive {
 	case Restart:
-		if decision.After <= 0 {
-			supervisor.RestartChildren(child)
-			return
-		}
-		f.process.restartAfter(decision.After, func() { supervisor.RestartChildren(child) })
+		p.restartAfter(decision.After)
 	case Resume:
-		supervisor.ResumeChildren(child)
+		p.resume()
 	case Escalate:
-		// A guardian that is told to escalate panics the process.
-		if parent := f.process.above(); parent != nil {
-			supervisor.StopChildren(child)
-			supervisor.EscalateFailure(&failure{process: parent, value: f.value}, nil)
-			return
-		}
-		supervisor.StopChildren(child)
+		p.escalate(value)
+		p.Stop()
 	default:
-		supervisor.StopChildren(child)
+		p.Stop()
 	}
 }
 
-// WatchFunc calls ended once when p has ended, on an unspecified goroutine that
-// it must not block; at once if p has ended already. cancel takes it back.
-func (p *Process[M]) WatchFunc(ended func()) (cancel func()) {
-	w := &watcher{engine: p.engine, ended: ended}
-	id := "watch" + p.engine.system.ProcessRegistry.NextId()
-	w.pid, _ = p.engine.system.ProcessRegistry.Add(w, id)
-	p.PostSystemMessage(&pactor.Watch{Watcher: w.pid})
-	return func() {
-		w.once.Do(w.remove)
-		p.PostSystemMessage(&pactor.Unwatch{Watcher: w.pid})
+func (p *Process[M]) resume() {
+	p.suspended = false
+	if len(p.held) == 0 {
+		return
+	}
+	p.lane.Lock()
+	defer p.lane.Unlock()
+	p.lane.messages = append(p.held, p.lane.messages...)
+	p.laneLen.Add(int32(len(p.held)))
+	p.held = nil
+}
+
+// escalate lets the incarnation of the parent fail to which p belongs.
+func (p *Process[M]) escalate(value any) {
+	if p.parent == nil {
+		return
+	}
+	p.parent.Interrupt(func() {
+		if p.parent.incarnation == p.born {
+			panic(value)
+		}
+	})
+}
+
+// restartAfter restarts the process once d has passed. One that is draining does
+// not wait: it may fail for ever, and its owner waits for its end.
+func (p *Process[M]) restartAfter(d time.Duration) {
+	switch {
+	case d <= 0:
+		p.PostSystemMessage(&pactor.Restart{})
+	case p.draining:
+		p.Stop()
+	default:
+		p.restart = time.AfterFunc(d, func() { p.PostSystemMessage(&pactor.Restart{}) })
 	}
 }
 
-// watcher is a protoactor process that turns Terminated into a function call.
-type watcher struct {
-	engine *Engine
-	pid    *pactor.PID
-	ended  func()
-	once   sync.Once
+// cancelRestart reports whether a restart was still to come.
+func (p *Process[M]) cancelRestart() bool {
+	return p.restart != nil && p.restart.Stop()
 }
 
-func (w *watcher) remove() { w.engine.system.ProcessRegistry.Remove(w.pid) }
-
-func (w *watcher) SendSystemMessage(_ *pactor.PID, message any) {
-	if _, ok := message.(*pactor.Terminated); ok {
-		w.once.Do(func() {
-			w.remove()
-			w.ended()
-		})
+// drain makes the messages that wait the last ones.
+func (p *Process[M]) drain() {
+	if p.draining || p.stopping {
+		return
+	}
+	p.draining = true
+	p.front = append(p.front, p.queue.Close()...)
+	if p.cancelRestart() {
+		p.Stop()
 	}
 }
-
-func (w *watcher) SendUserMessage(*pactor.PID, any) {}
-func (w *watcher) Stop(*pactor.PID)                 {}

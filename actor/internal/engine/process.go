@@ -24,14 +24,16 @@ const (
 )
 
 // Process is one running actor: its queue, its place in protoactor's tree and
-// its turn on the scheduler. Post, TryPost, Stop, Drain, Watch and Len may be
-// called concurrently.
+// its turn on the scheduler. Post, TryPost, Stop, Drain, Interrupt and WatchFunc
+// may be called concurrently.
 type Process[M any] struct {
 	engine   *Engine
 	name     string
 	parent   *Process[M]
+	born     uint64 // the parent's incarnation
 	behavior Behavior[M]
 	queue    mailbox.Queue[M]
+	watchers watchers
 
 	state atomic.Int32
 
@@ -41,16 +43,18 @@ type Process[M any] struct {
 	lane    struct {
 		sync.Mutex
 		messages []any
-		restart  *time.Timer // pending back-off
 	}
 
 	// Owned by the running turn.
-	invoker   pactor.MessageInvoker
-	context   pactor.Context
-	suspended bool
-	stopping  bool
-	draining  bool
-	front     []M // handled before the queue
+	invoker     pactor.MessageInvoker
+	context     pactor.Context
+	incarnation uint64
+	suspended   bool // it has failed, and does not run
+	stopping    bool
+	draining    bool
+	restart     *time.Timer // latest back-off
+	held        []any       // interrupts that came while suspended
+	front       []M         // handled before the queue
 }
 
 // TryPost queues m without waiting. It returns the queue's error.
@@ -71,9 +75,6 @@ func (p *Process[M]) Post(ctx context.Context, m M) error {
 	return nil
 }
 
-// Len estimates how many messages wait.
-func (p *Process[M]) Len() int { return p.queue.Len() }
-
 // Stop ends the process after the message it is handling.
 func (p *Process[M]) Stop() { p.PostSystemMessage(&pactor.Stop{}) }
 
@@ -83,7 +84,7 @@ func (p *Process[M]) Drain() { p.PostSystemMessage(drainRequest{}) }
 type drainRequest struct{}
 
 // Interrupt runs f in p's turn, before the messages that wait. A panic in f is a
-// failure of p.
+// failure of p. A process that is stopping does not run it.
 func (p *Process[M]) Interrupt(f func()) { p.PostSystemMessage(interrupt(f)) }
 
 type interrupt func()
@@ -166,24 +167,20 @@ func (p *Process[M]) Unget(messages []M) {
 	p.front = append(messages, p.front...)
 }
 
-func (p *Process[M]) fail(value any, stack []byte) {
-	p.behavior.Failed(value, stack)
-	p.invoker.EscalateFailure(&failure{process: p, value: value}, nil)
-}
-
 func (p *Process[M]) handleSystem(message any) {
 	switch message := message.(type) {
 	case nil:
 	case interrupt:
-		message()
-	case drainRequest:
-		if !p.draining && !p.stopping {
-			p.draining, p.front = true, append(p.front, p.queue.Close()...)
+		switch {
+		case p.stopping:
+		case p.suspended:
+			p.held = append(p.held, message)
+		default:
+			message()
 		}
-	case *pactor.SuspendMailbox:
-		p.suspended = true
-	case *pactor.ResumeMailbox:
-		p.suspended = false
+	case drainRequest:
+		p.drain()
+	case *pactor.ResumeMailbox: // said before Started has returned; see lifecycle
 	case *pactor.Restart:
 		// protoactor would bring a stopping actor back to life.
 		if !p.stopping {
