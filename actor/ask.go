@@ -58,7 +58,7 @@ func TellContext[P any, M Message[P]](ctx context.Context, to Ref[P], m M) error
 	if isNil(m) {
 		return nilMessage(m)
 	}
-	return to.Address().target().Tell(Envelope{message: m, context: ctx})
+	return to.Address().target().Tell(Envelope{message: &told[M]{ctx, m}})
 }
 
 // ready returns an error if ctx has ended before anything was sent.

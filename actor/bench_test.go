@@ -3,7 +3,6 @@ package actor_test
 import (
 	"context"
 	"sync"
-	"sync/atomic"
 	"testing"
 
 	"github.com/troupe-go/troupe/actor"
@@ -111,10 +110,9 @@ func BenchmarkTellFourToHundred(b *testing.B) {
 	var refs [receivers]actor.Ref[Bench]
 	var counters [receivers]*counter
 	var bares [receivers]*bareQueue
-	var handled atomic.Int64
 	for i := range receivers {
 		refs[i], counters[i] = spawnCounter(b, system)
-		bares[i] = &bareQueue{pool: pool, handle: func(*bareNode) { handled.Add(1) }}
+		bares[i] = &bareQueue{pool: pool}
 	}
 	// Each receiver gets n/receivers messages, rounded up, from all senders alike.
 	share := func(n int) int { return (n + receivers - 1) / receivers }
@@ -215,17 +213,27 @@ func BenchmarkAsk(b *testing.B) {
 			}
 			ref, _ := spawnCounter(b, newSystem(b))
 			server := bareServer(b)
-			compare(b, func(n int) { bareAsks(server, n) }, func(n int) { asks(b, ctx, ref, n) })
+			compare(b, func(n int) { bareAsks(ctx, server, n) }, func(n int) { asks(b, ctx, ref, n) })
 		})
 	}
 }
 
-func bareAsks(server chan<- *bareNode, n int) {
+// bareAsks asks n times, and watches ctx as an asker must.
+func bareAsks(ctx context.Context, server chan<- *bareNode, n int) {
 	request := &bareNode{reply: make(chan int)}
+	done := ctx.Done()
 	for i := range n {
 		request.value = i
 		server <- request
-		<-request.reply
+		if done == nil {
+			<-request.reply
+			continue
+		}
+		select {
+		case <-request.reply:
+		case <-done:
+			return
+		}
 	}
 }
 
@@ -253,7 +261,7 @@ func BenchmarkAskSixtyFour(b *testing.B) {
 		wg.Wait()
 	}
 	compare(b,
-		func(n int) { each(n, func(n int) { bareAsks(server, n) }) },
+		func(n int) { each(n, func(n int) { bareAsks(ctx, server, n) }) },
 		func(n int) { each(n, func(n int) { asks(b, ctx, ref, n) }) })
 }
 
@@ -269,9 +277,10 @@ func BenchmarkAskBesideBlocked(b *testing.B) {
 		run(b, ref, func(*actor.Context) error { entered <- struct{}{}; <-blocked; return nil })
 		<-entered
 	}
+	ctx := context.Background()
 	ref, _ := spawnCounter(b, system)
 	server := bareServer(b)
-	compare(b, func(n int) { bareAsks(server, n) }, func(n int) { asks(b, context.Background(), ref, n) })
+	compare(b, func(n int) { bareAsks(ctx, server, n) }, func(n int) { asks(b, ctx, ref, n) })
 }
 
 // BenchmarkSpawn starts an actor and stops it; its floor is a goroutine that is

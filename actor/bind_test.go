@@ -126,7 +126,7 @@ func TestEmbeddedRef(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := overTheWire(t, system, host, Wrapped{With: withRef{host}}); got != 1 || seen.With.peerRef != host {
+	if got := overTheWire(t, system, host, Wrapped{With: withRef{host}, twice: twice{withRef{host}, holderRef{host}}}); got != 1 || seen.With.peerRef != host {
 		t.Error(got, seen)
 	}
 }

@@ -41,9 +41,8 @@ func newWaiterPool() *sync.Pool {
 
 // request is a *call of any types.
 type request interface {
-	// For those who carry it.
-	askContext() context.Context
-	payload() any
+	carrier
+	// For those who bring the reply.
 	replyTarget() any
 	bindReply(s *System)
 	// For the asker beside the actor.
@@ -54,8 +53,8 @@ type request interface {
 	fail(err error)
 }
 
-func (k *call[Q, R]) askContext() context.Context { return k.Context.base }
-func (k *call[Q, R]) payload() any                { return k.message }
+func (k *call[Q, R]) context() context.Context { return k.Context.base }
+func (k *call[Q, R]) payload() any             { return k.message }
 
 func (k *call[Q, R]) replyTarget() any { return decodeTarget(&k.reply) }
 

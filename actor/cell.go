@@ -80,17 +80,17 @@ func protocolOf[P any]() reflect.Type { return reflect.TypeFor[P]() }
 
 // Tell implements Recipient.
 func (c *cell) Tell(e Envelope) error {
-	var err error
-	switch {
-	case e.message == nil:
+	if e.message == nil {
 		return notRun(InvalidArgument, "nil is not a message")
-	case e.context == nil:
+	}
+	ctx, err := e.Context(), error(nil)
+	if ctx == nil {
 		err = c.process.TryPost(e)
-	default:
-		err = c.process.Post(e.context, e)
+	} else {
+		err = c.process.Post(ctx, e)
 	}
 	if err != nil {
-		return c.refused(e.context, err)
+		return c.refused(ctx, err)
 	}
 	return nil
 }
@@ -101,7 +101,7 @@ func (c *cell) Ask(e Envelope) error {
 	if !ok {
 		return notRun(InvalidArgument, "%T is told, not asked: it has no reply", e.message)
 	}
-	ctx := k.askContext()
+	ctx := k.context()
 	if from := handlerOf(ctx); from != nil && from.in.cell == c {
 		return notRun(FailedPrecondition, "%s asks itself, and would wait for ever", c)
 	}
@@ -179,7 +179,7 @@ func (c *cell) Receive(e Envelope) {
 		return
 	}
 	c.current, c.stashed = e, false
-	if err := c.last.entry.invoke(c, e); err != nil && !isDeferral(err) {
+	if err := c.last.entry.invoke(c, e.message); err != nil && !isDeferral(err) {
 		c.system.log.Warn("the handler of a cast returned an error",
 			"actor", c.path, "message", c.last.entry.name, "error", err)
 	}
@@ -195,27 +195,18 @@ func (c *cell) find(t reflect.Type) bool {
 }
 
 func (c *cell) receiveOther(e Envelope) {
-	if t, ok := e.message.(*Timer); ok {
-		t.tick()
+	switch m := e.message.(type) {
+	case *Timer:
+		m.tick()
 		return
+	case request:
+	case carrier: // perhaps told as an interface: its dynamic type counts
+		if entry := c.table.byType[reflect.TypeOf(m.payload())]; entry != nil {
+			c.Receive(Envelope{message: entry.carry(m.context(), m.payload())})
+			return
+		}
 	}
 	c.system.undelivered(e, c, notRun(Unimplemented, "%s has no handler for %T", c, e.Message()))
-}
-
-func (c *cell) castContext(e Envelope) *Context {
-	in := c.now.Load()
-	if e.context == nil {
-		return &in.plain
-	}
-	d, ready := e.context.(*detached)
-	if !ready {
-		return &Context{base: detach(e.context), in: in}
-	}
-	// From another node: its senders keep their contexts, and send again.
-	if in.told == nil || in.told.base != d {
-		in.told = &Context{base: d, in: in}
-	}
-	return in.told
 }
 
 func (c *cell) use(t *table) {

@@ -12,7 +12,10 @@ import (
 	"github.com/troupe-go/troupe/actor"
 )
 
-type userKey struct{}
+type (
+	userKey  struct{}
+	otherKey struct{}
+)
 
 func TestHandlerSeesTheCallersContext(t *testing.T) {
 	ref := spawn(t, newSystem(t), script{})
@@ -26,7 +29,7 @@ func TestHandlerSeesTheCallersContext(t *testing.T) {
 		if v := ctx.Value(userKey{}); v != "ada" {
 			t.Error("value:", v)
 		}
-		derived, cancel := context.WithTimeout(context.WithValue(ctx, "k", "v"), time.Minute)
+		derived, cancel := context.WithTimeout(context.WithValue(ctx, otherKey{}, "v"), time.Minute)
 		defer cancel()
 		if derived.Value(userKey{}) != "ada" || derived.Err() != nil || ctx.Err() != nil {
 			t.Error("a derived context has lost something")
@@ -191,7 +194,7 @@ func TestContextIsForAnyGoroutine(t *testing.T) {
 			defer cancel()
 			wg.Go(func() { <-derived.Done() })
 			_, _ = derived.Deadline()
-			_ = derived.Value("k")
+			_ = derived.Value(otherKey{})
 			_ = context.Cause(derived)
 		})
 		wg.Go(func() { _ = ctx.Err(); _ = ctx.Value(userKey{}) })

@@ -87,7 +87,8 @@ func (s *System) undelivered(e Envelope, to *cell, reason *Error) {
 	case *Timer:
 		m.missed(reason)
 	default:
-		s.DeadLetter(DeadLetter{To: to.String(), Message: m, Name: s.names.of(m), Reason: reason})
+		message := e.Message()
+		s.DeadLetter(DeadLetter{To: to.String(), Message: message, Name: s.names.of(message), Reason: reason})
 	}
 }
 

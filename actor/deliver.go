@@ -44,7 +44,7 @@ func (s *System) Deliver(ctx context.Context, d Delivery) error {
 		return err
 	}
 	if err := c.process.TryPost(e); err != nil {
-		return c.refused(nil, err)
+		return c.refused(context.Background(), err)
 	}
 	return nil
 }

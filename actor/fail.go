@@ -8,7 +8,7 @@ func (c *Context) Fail(err error) {
 	if err == nil {
 		err = Errorf(Internal, "Fail was called without an error")
 	}
-	panic(failure{err})
+	panic(failure{AsError(err)})
 }
 
 // failure is that of an actor which says itself why: by Fail, or by an error of

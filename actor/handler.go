@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"reflect"
-	"sync"
 )
 
 // Handler binds one message type of protocol P to a method of the actor type A.
@@ -16,10 +15,11 @@ type entry struct {
 	name string // on the wire
 	call bool
 	// keys are the dynamic types of an envelope's message that this entry takes.
-	direct, told reflect.Type
-	invoke       func(c *cell, e Envelope) error
-	decode       func(s *System, ctx context.Context, c Codec, payload []byte, sink func(any, error)) (Envelope, error)
-	invalid      error
+	keys    []reflect.Type
+	invoke  func(c *cell, message any) error
+	carry   func(from context.Context, message any) any
+	decode  func(s *System, ctx context.Context, c Codec, payload []byte, sink func(any, error)) (Envelope, error)
+	invalid error
 }
 
 // OnCall lets f handle the request Q, and reply with its result. An error that f
@@ -28,16 +28,16 @@ type entry struct {
 func OnCall[A, P, R any, Q Request[P, R]](f func(A, *Context, Q) (R, error)) Handler[P, A] {
 	t := reflect.TypeFor[Q]()
 	e := &entry{
-		name:   typeName(t),
-		call:   true,
-		direct: reflect.TypeFor[*call[Q, R]](),
-		told:   t,
+		name: typeName(t),
+		call: true,
+		keys: []reflect.Type{reflect.TypeFor[*call[Q, R]](), t, reflect.TypeFor[*told[Q]]()},
 	}
-	e.invoke = func(c *cell, envelope Envelope) error {
+	e.invoke = func(c *cell, message any) error {
 		in := c.now.Load()
-		k, ok := envelope.message.(*call[Q, R])
+		k, ok := message.(*call[Q, R])
 		if !ok { // told, not asked: the reply goes nowhere
-			_, err := f(in.instance.(A), c.castContext(envelope), envelope.message.(Q))
+			ctx, q := opened[Q](in, message)
+			_, err := f(in.instance.(A), ctx, q)
 			return err
 		}
 		ctx, waited := k.enter(in)
@@ -53,10 +53,10 @@ func OnCall[A, P, R any, Q Request[P, R]](f func(A, *Context, Q) (R, error)) Han
 		}
 		return nil
 	}
-	scratch := new(sync.Pool)
+	e.carry = carry[Q]
 	e.decode = func(s *System, ctx context.Context, c Codec, payload []byte, sink func(any, error)) (Envelope, error) {
 		if sink == nil {
-			return decodeCast[Q](s, ctx, c, payload, scratch)
+			return decodeCast[Q](s, ctx, c, payload)
 		}
 		var none Q
 		k := newCall[Q, R](ctx, none)
@@ -74,13 +74,15 @@ func OnCall[A, P, R any, Q Request[P, R]](f func(A, *Context, Q) (R, error)) Han
 // error that f returns is logged; a panic fails the actor by its supervision.
 func OnCast[A, P any, M Message[P]](f func(A, *Context, M) error) Handler[P, A] {
 	t := reflect.TypeFor[M]()
-	e := &entry{name: typeName(t), direct: t}
-	e.invoke = func(c *cell, envelope Envelope) error {
-		return f(c.now.Load().instance.(A), c.castContext(envelope), envelope.message.(M))
+	e := &entry{name: typeName(t), keys: []reflect.Type{t, reflect.TypeFor[*told[M]]()}}
+	e.invoke = func(c *cell, message any) error {
+		in := c.now.Load()
+		ctx, m := opened[M](in, message)
+		return f(in.instance.(A), ctx, m)
 	}
-	scratch := new(sync.Pool)
+	e.carry = carry[M]
 	e.decode = func(s *System, ctx context.Context, c Codec, payload []byte, _ func(any, error)) (Envelope, error) {
-		return decodeCast[M](s, ctx, c, payload, scratch)
+		return decodeCast[M](s, ctx, c, payload)
 	}
 	e.invalid = invalidHandler(t, f == nil)
 	return Handler[P, A]{e}
@@ -96,20 +98,20 @@ func invalidHandler(t reflect.Type, missing bool) error {
 	return nil
 }
 
-// decodeCast decodes into a *M from scratch, since an envelope holds a copy.
-func decodeCast[M any](s *System, ctx context.Context, c Codec, payload []byte, scratch *sync.Pool) (Envelope, error) {
-	m, ok := scratch.Get().(*M)
-	if !ok {
-		m = new(M)
+// opened returns what the handler of a message that was told gets.
+func opened[M any](in *incarnation, message any) (*Context, M) {
+	if t, ok := message.(*told[M]); ok {
+		return in.contextOf(t.from), t.message
 	}
-	if err := decodeMessage(s, c, payload, m); err != nil {
-		return Envelope{}, err
-	}
-	e := Envelope{message: *m, context: ctx}
-	var none M
-	*m = none
-	scratch.Put(m)
-	return e, nil
+	return &in.plain, message.(M)
+}
+
+func carry[M any](from context.Context, message any) any { return &told[M]{from, message.(M)} }
+
+func decodeCast[M any](s *System, ctx context.Context, c Codec, payload []byte) (Envelope, error) {
+	t := &told[M]{from: ctx}
+	err := decodeMessage(s, c, payload, &t.message)
+	return Envelope{message: t}, err
 }
 
 func decodeMessage[M any](s *System, c Codec, payload []byte, m *M) error {
@@ -145,9 +147,8 @@ func newTable(entries []*entry) (*table, error) {
 			return nil, Errorf(InvalidArgument, "two handlers for messages called %s", e.name)
 		}
 		t.byName[e.name] = e
-		t.byType[e.direct] = e
-		if e.told != nil {
-			t.byType[e.told] = e
+		for _, key := range e.keys {
+			t.byType[key] = e
 		}
 	}
 	return t, nil

@@ -48,6 +48,19 @@ func (in *incarnation) above() context.Context {
 	return in.cell.system.base
 }
 
+// contextOf returns the context for a message that was told with from.
+func (in *incarnation) contextOf(from context.Context) *Context {
+	d, ready := from.(*detached)
+	if !ready {
+		return &Context{base: detach(from), in: in}
+	}
+	// From another node: its senders keep their contexts, and send again.
+	if in.told == nil || in.told.base != d {
+		in.told = &Context{base: d, in: in}
+	}
+	return in.told
+}
+
 // end ends the lifetime. It may be called concurrently; the first cause counts.
 func (in *incarnation) end(cause error) {
 	in.mu.Lock()

@@ -116,23 +116,37 @@ type Recipient interface {
 
 // Envelope is a message on its way to a [Recipient].
 type Envelope struct {
-	message any // a cast, or a request
-	context context.Context
+	message any // a plain cast, or a carrier
 }
+
+// carrier is a message with its sender's context: a *call or a *told of any types.
+type carrier interface {
+	context() context.Context
+	payload() any
+}
+
+// told is a cast with its sender's context.
+type told[M any] struct {
+	from    context.Context
+	message M
+}
+
+func (t *told[M]) context() context.Context { return t.from }
+func (t *told[M]) payload() any             { return t.message }
 
 // Context returns the sender's context, with its deadline and values; nil if it
 // gave none.
 func (e Envelope) Context() context.Context {
-	if r, ok := e.message.(request); ok {
-		return r.askContext()
+	if c, ok := e.message.(carrier); ok {
+		return c.context()
 	}
-	return e.context
+	return nil
 }
 
 // Message returns the message as the sender gave it.
 func (e Envelope) Message() any {
-	if r, ok := e.message.(request); ok {
-		return r.payload()
+	if c, ok := e.message.(carrier); ok {
+		return c.payload()
 	}
 	return e.message
 }

@@ -307,7 +307,7 @@ func TestStopOfItself(t *testing.T) {
 		system := newSystem(t)
 		ref := spawn(t, system, script{})
 		release := block(t, ref)
-		asked := make(chan error, 2)
+		stopping, waiting := make(chan error, 1), make(chan error, 1)
 		go func() {
 			_, err := compute(ref, func(ctx *actor.Context) (any, error) {
 				ctx.Stop()
@@ -316,16 +316,16 @@ func TestStopOfItself(t *testing.T) {
 				}
 				return nil, nil
 			})
-			asked <- err
+			stopping <- err
 		}()
 		synctest.Wait()
-		go func() { _, err := actor.Ask(context.Background(), ref, Handled{}); asked <- err }()
+		go func() { _, err := actor.Ask(context.Background(), ref, Handled{}); waiting <- err }()
 		synctest.Wait()
 		release()
-		if err := <-asked; err != nil {
+		if err := <-stopping; err != nil {
 			t.Error("the message that stops is answered:", err)
 		}
-		codeIs(t, <-asked, actor.Unavailable)
+		codeIs(t, <-waiting, actor.Unavailable)
 		synctest.Wait()
 		if n := system.Stats().Actors; n != 0 {
 			t.Error("actors left:", n)

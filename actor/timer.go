@@ -1,6 +1,7 @@
 package actor
 
 import (
+	"context"
 	"math"
 	"time"
 )
@@ -51,7 +52,7 @@ func (in *incarnation) startTimer(message any, d, every time.Duration) *Timer {
 func (t *Timer) fire() {
 	c := t.in.cell
 	if err := c.process.TryPost(Envelope{message: t}); err != nil {
-		t.missed(c.refused(nil, err))
+		t.missed(c.refused(context.Background(), err))
 	}
 }
 

@@ -24,6 +24,7 @@ const rooms = `
 	security                     <
 	settings                     < security
 	actor/internal/engine        < mailbox
+	actor/internal/testpb        <
 	actor                        < mailbox security settings actor/internal/engine
 	persistence                  < mailbox security settings actor
 
@@ -66,7 +67,7 @@ const testRooms = `
 	mailbox                      < mailbox/queuetest
 	settings                     < settings/sourcetest
 	security                     < security/authorizertest
-	actor                        < actor/actortest actor/codectest
+	actor                        < actor/actortest actor/codectest actor/internal/testpb
 	persistence                  < persistence/storetest actor/actortest
 	cluster/discovery            < cluster cluster/discoverytest
 	cluster/internal/wire        < cluster/internal/wirepb
@@ -90,7 +91,7 @@ const modules = `
 	github.com/asynkron/protoactor-go/actor        < actor/internal/engine
 	github.com/asynkron/protoactor-go/eventstream  < actor/internal/engine
 	github.com/ugorji/go/codec                     < actor
-	google.golang.org/protobuf/...                 < actor cluster/internal/... cluster/gateway demo/...
+	google.golang.org/protobuf/...                 < actor actor/internal/testpb cluster/internal/... cluster/gateway demo/...
 	google.golang.org/grpc/...                     < cluster/internal/transport cluster/gateway
 	google.golang.org/grpc/credentials             < cluster cluster/internal/transport cluster/gateway
 	github.com/hashicorp/memberlist                < cluster/internal/gossip
@@ -101,8 +102,9 @@ const modules = `
 	golang.org/x/net/ipv4                          < cluster/discovery
 	golang.org/x/net/ipv6                          < cluster/discovery
 	github.com/dgraph-io/badger/v4/...             < persistence
+	github.com/dgraph-io/ristretto/v2/...          < persistence
 	github.com/knadh/koanf/...                     < settings
-	github.com/gofrs/flock                         < security cluster/discovery
+	github.com/gofrs/flock                         < persistence cluster/discovery
 	golang.org/x/crypto/argon2                     < security
 	github.com/cenkalti/backoff/v5                 < cluster
 	github.com/cespare/xxhash/v2                   < cluster
@@ -111,7 +113,7 @@ const modules = `
 // testModules is modules for tests, beside what the package itself may import.
 const testModules = `
 	go.uber.org/goleak                             < mailbox/... security/... settings/... actor/... persistence/... cluster/... demo/...
-	github.com/anishathalye/porcupine              < cluster/...
+	github.com/anishathalye/porcupine              < persistence/... cluster/...
 	google.golang.org/grpc/...                     < cluster cluster/clustertest
 	google.golang.org/protobuf/...                 < cluster cluster/clustertest
 `
