@@ -222,3 +222,24 @@ func TestAServiceOfAnotherProtocolIsUnimplemented(t *testing.T) {
 		}
 	})
 }
+
+func TestAPatientCallerWaitsForTheFirstInstance(t *testing.T) {
+	clustertest.Run(t, 2, func(t *testing.T, c *clustertest.Cluster) {
+		patient := cluster.Service[Worker](c.Node(1), "worker", cluster.WaitForInstance())
+		_, err := actor.Ask(within(t, time.Second), patient, Where{})
+		wantCode(t, "Ask without an instance", err, actor.DeadlineExceeded)
+		if !actor.AsError(err).NotRun {
+			t.Errorf("%v: NotRun is not set", err)
+		}
+		answered := make(chan error, 1)
+		go func() {
+			_, err := actor.Ask(within(t, time.Minute), patient, Where{})
+			answered <- err
+		}()
+		<-time.After(time.Second)
+		newBench().serve(t, c, c.Node(0))
+		if err := <-answered; err != nil {
+			t.Errorf("Ask that waited: %v", err)
+		}
+	})
+}

@@ -222,7 +222,9 @@ func TestARestartedNodeIsUsedAgain(t *testing.T) {
 				n := restart(c)
 				began := time.Now()
 				b.serve(t, c, n)
-				if got, err := actor.Ask(within(t, time.Minute), service, Where{}); got != "node-0" || err != nil {
+				// The new process may be known before what it serves.
+				patient := cluster.Service[Worker](c.Node(1), "worker", cluster.WaitForInstance())
+				if got, err := actor.Ask(within(t, time.Minute), patient, Where{}); got != "node-0" || err != nil {
 					t.Errorf("Ask = %q, %v", got, err)
 				}
 				if took := time.Since(began); took > 3*time.Second {
