@@ -95,14 +95,16 @@ func TestAskNeedsTheConcreteType(t *testing.T) {
 }
 
 func TestTellTakesTheDynamicType(t *testing.T) {
-	got := make(chan int, 1)
+	got := make(chan int, 2)
 	ref := spawn(t, newSystem(t), script{note: func(_ *actor.Context, m Note) error { got <- m.N; return nil }})
 	var m actor.Message[Lab] = Note{N: 7}
-	if err := actor.Tell(ref, m); err != nil {
-		t.Fatal(err)
-	}
-	if n := <-got; n != 7 {
-		t.Error(n)
+	for _, err := range []error{actor.Tell(ref, m), actor.TellContext(t.Context(), ref, m)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := <-got; n != 7 {
+			t.Error(n)
+		}
 	}
 }
 

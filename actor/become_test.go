@@ -58,3 +58,18 @@ func TestBecomeWhatDoesNotFit(t *testing.T) {
 	}
 	handled(t, ref)
 }
+
+func TestErrorOfACastThatBecame(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		starts := 0
+		ref := spawn(t, newSystem(t), script{started: func(*actor.Context) error { starts++; return nil }})
+		run(t, ref, func(ctx *actor.Context) error {
+			ctx.Unbecome()
+			return actor.Aborted // is logged
+		})
+		synctest.Wait()
+		if handled(t, ref); starts != 1 {
+			t.Error("the actor crashed")
+		}
+	})
+}

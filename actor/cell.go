@@ -178,10 +178,11 @@ func (c *cell) Receive(e Envelope) {
 		c.receiveOther(e)
 		return
 	}
+	entry := c.last.entry // the handler may become another
 	c.current, c.stashed = e, false
-	if err := c.last.entry.invoke(c, e.message); err != nil && !isDeferral(err) {
+	if err := entry.invoke(c, e.message); err != nil && !isDeferral(err) {
 		c.system.log.Warn("the handler of a cast returned an error",
-			"actor", c.path, "message", c.last.entry.name, "error", err)
+			"actor", c.path, "message", entry.name, "error", err)
 	}
 	c.current = Envelope{}
 }

@@ -79,16 +79,12 @@ type Reply[R any] struct{ answer func(R, error) }
 // FailedPrecondition if the message is a request that is not answered by an R,
 // or no request at all. The Reply is never nil.
 func ReplyLater[R any](ctx *Context) (*Reply[R], error) {
-	cell := ctx.in.cell
-	switch k := cell.current.message.(type) {
-	case interface{ answer(R, error) }:
+	e := ctx.in.cell.current
+	if k, ok := e.message.(interface{ answer(R, error) }); ok {
 		return &Reply[R]{k.answer}, repliedNot
-	case request:
-	default:
-		// A request that was told: nobody waits for the answer.
-		if e := cell.last.entry; k != nil && e.call {
-			return &Reply[R]{}, repliedNot
-		}
+	}
+	if _, ok := e.Message().(interface{ ActorReply(R) }); ok {
+		return &Reply[R]{}, repliedNot // it was told: nobody waits for the answer
 	}
 	return &Reply[R]{}, Errorf(FailedPrecondition, "the message is not a request that is answered by a %s", reflect.TypeFor[R]())
 }

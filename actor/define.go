@@ -15,8 +15,6 @@ type Definition[P any] struct{ d *definition }
 type Spawnable interface {
 	// Name returns the name given to Define.
 	Name() string
-	// Protocol returns the name of the protocol, such as "greet.Greeter".
-	Protocol() string
 	definition() (*definition, error)
 }
 
@@ -89,18 +87,12 @@ func (d Definition[P]) Name() string {
 	return d.d.name
 }
 
-// Protocol returns the name of P on the wire, such as "greet.Greeter".
-func (d Definition[P]) Protocol() string { return ProtocolName[P]() }
-
 func (d Definition[P]) definition() (*definition, error) {
 	if d.d == nil {
 		return nil, Errorf(InvalidArgument, "a zero Definition; use Define")
 	}
 	return d.d, d.d.invalid
 }
-
-// ProtocolName returns how protocol P is called on the wire, such as "greet.Greeter".
-func ProtocolName[P any]() string { return typeName(reflect.TypeFor[P]()) }
 
 // DefineOption changes a Definition; see [Definition.With].
 type DefineOption interface{ applyDefine(*definition) }

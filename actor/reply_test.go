@@ -129,6 +129,7 @@ func TestReplyLaterOfARequestThatWasTold(t *testing.T) {
 	ref := spawn(t, newSystem(t), script{})
 	sent := make(chan struct{})
 	tell(t, ref, Compute{Do: func(ctx *actor.Context) (any, error) {
+		ctx.Unbecome()
 		reply, later := actor.ReplyLater[any](ctx)
 		if actor.CodeOf(later) == actor.FailedPrecondition {
 			t.Error(later)

@@ -118,9 +118,6 @@ func TestInvalidDefinitions(t *testing.T) {
 			_, err = system.Spawn(d)
 			codeIs(t, err, actor.InvalidArgument)
 			_ = d.Name()
-			if d.Protocol() != "actor_test.Lab" {
-				t.Error(d.Protocol())
-			}
 			if n := system.Stats().Actors; n != 0 {
 				t.Error("actors:", n)
 			}

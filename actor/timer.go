@@ -21,10 +21,10 @@ func After[P any, M Message[P]](ctx *Context, d time.Duration, m M) *Timer {
 }
 
 // Every is After, again and again, with d between. It skips a beat rather than
-// queue one beside another that has not been handled. A d below a microsecond
+// queue one beside another that has not been handled. A d below a millisecond
 // counts as one.
 func Every[P any, M Message[P]](ctx *Context, d time.Duration, m M) *Timer {
-	d = max(d, time.Microsecond)
+	d = max(d, time.Millisecond)
 	return ctx.in.startTimer(m, d, d)
 }
 
