@@ -104,6 +104,7 @@ const modules = `
 	github.com/dgraph-io/badger/v4/...             < persistence
 	github.com/dgraph-io/ristretto/v2/...          < persistence
 	github.com/knadh/koanf/...                     < settings
+	github.com/anishathalye/porcupine              < persistence/storetest
 	github.com/gofrs/flock                         < persistence cluster/discovery
 	golang.org/x/crypto/argon2                     < security
 	github.com/cenkalti/backoff/v5                 < cluster

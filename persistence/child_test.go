@@ -1,0 +1,54 @@
+package persistence
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// Some tests need a process of their own: to kill it, or to measure it. The test binary
+// then runs itself, with this variable set to the name of what the child does and its
+// arguments.
+const childVariable = "TROUPE_PERSISTENCE_CHILD"
+
+func children() map[string]func(ctx context.Context, arguments []string) error {
+	return map[string]func(context.Context, []string) error{
+		"crash": crashChild,
+	}
+}
+
+func runChild(command string) (code int) {
+	fields := strings.Split(command, "|")
+	if err := children()[fields[0]](context.Background(), fields[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "child:", err)
+		return 1
+	}
+	return 0
+}
+
+// child is a process that runs, and its output, line by line.
+type child struct {
+	*exec.Cmd
+	lines *bufio.Scanner
+}
+
+func startChild(t *testing.T, name string, arguments ...string) *child {
+	t.Helper()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), childVariable+"="+strings.Join(append([]string{name}, arguments...), "|"))
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	lines.Buffer(nil, 1<<20)
+	return &child{Cmd: cmd, lines: lines}
+}

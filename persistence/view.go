@@ -1,0 +1,229 @@
+package persistence
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"reflect"
+	"strings"
+	"time"
+
+	"github.com/troupe-go/troupe/actor"
+)
+
+// ContentType is the key in [Record.Metadata] under which a [View] says how a value is
+// encoded.
+const ContentType = "content-type"
+
+// View is the records of a store that begin with a prefix, as values of type T. Keys
+// are without the prefix. All methods may be called concurrently.
+type View[T any] struct {
+	store  Store
+	prefix string
+	codec  actor.Codec
+}
+
+// Entry is a [Record] with its value decoded.
+type Entry[T any] struct {
+	Key      string
+	Value    T
+	Metadata map[string]string
+	Revision Revision
+	// Expires is when the record will be gone; zero if never.
+	Expires time.Time
+}
+
+// Event is a [Change] with its value decoded.
+type Event[T any] struct {
+	Key string
+	// Value is the new one; zero if the record is gone.
+	Value T
+	// Deleted says that the record is gone, Expired that its time was over.
+	Deleted, Expired bool
+}
+
+// Events is what one transaction did to the records of a view.
+type Events[T any] struct {
+	Revision Revision
+	Events   []Event[T]
+}
+
+// Of returns a view of the records whose keys begin with prefix. Values are encoded as
+// MessagePack; see [View.WithCodec].
+func Of[T any](s Store, prefix string) *View[T] {
+	return &View[T]{store: s, prefix: prefix, codec: actor.NewMsgPack()}
+}
+
+// WithCodec returns a view of the same records that encodes values otherwise. Records
+// say how they are encoded: one that was written with another codec does not decode.
+func (v *View[T]) WithCodec(c actor.Codec) *View[T] {
+	return &View[T]{store: v.store, prefix: v.prefix, codec: c}
+}
+
+// Get returns the record of key. The error is [ErrNotFound] if there is none, and one
+// that names the key if it is not a T.
+func (v *View[T]) Get(ctx context.Context, key string, options ...ReadOption) (Entry[T], error) {
+	r, err := v.store.Get(ctx, v.prefix+key, options...)
+	if err != nil {
+		return Entry[T]{}, err
+	}
+	e := v.bare(r)
+	if e.Value, err = v.decode(r.Key, r.Metadata, r.Value); err != nil {
+		return Entry[T]{}, err
+	}
+	return e, nil
+}
+
+// List returns the records that match q, whose keys are without the prefix of the
+// view. One that is not a T makes it fail. With KeysOnly, values are zero.
+func (v *View[T]) List(ctx context.Context, q Query, options ...ReadOption) ([]Entry[T], error) {
+	records, err := listUnder(ctx, v.store, v.prefix, q, options)
+	if err != nil {
+		return nil, err
+	}
+	entries := make([]Entry[T], len(records))
+	for i, r := range records {
+		entries[i] = v.bare(r)
+		if q.KeysOnly {
+			continue
+		}
+		if entries[i].Value, err = v.decode(v.prefix+r.Key, r.Metadata, r.Value); err != nil {
+			return nil, err
+		}
+	}
+	return entries, nil
+}
+
+// Put writes a record; see the function [Put].
+func (v *View[T]) Put(ctx context.Context, key string, value T, options ...WriteOption) (Revision, error) {
+	return v.write(ctx, nil, key, value, options)
+}
+
+// CompareAndSwap writes a record if the present one has the revision expect; see the
+// function [CompareAndSwap].
+func (v *View[T]) CompareAndSwap(ctx context.Context, key string, expect Revision, value T, options ...WriteOption) (Revision, error) {
+	return v.write(ctx, []Condition{{Key: v.prefix + key, Revision: expect}}, key, value, options)
+}
+
+// Delete removes a record; see the function [Delete].
+func (v *View[T]) Delete(ctx context.Context, key string, options ...WriteOption) (Revision, error) {
+	return Delete(ctx, v.store, v.prefix+key, options...)
+}
+
+// Update writes what f makes of the present value, the zero T if there is no record,
+// and returns what it has written, but for Expires. If somebody else has changed the record meanwhile,
+// it calls f again with the new value, until ctx ends. An error of f is returned as it
+// is, and nothing is changed. A time to live begins anew, with the one in options.
+func (v *View[T]) Update(ctx context.Context, key string, f func(T) (T, error), options ...WriteOption) (Entry[T], error) {
+	for {
+		present, err := v.Get(ctx, key)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return Entry[T]{}, err
+		}
+		value, err := f(present.Value)
+		if err != nil {
+			return Entry[T]{}, err
+		}
+		revision, err := v.CompareAndSwap(ctx, key, present.Revision, value, options...)
+		if errors.Is(err, ErrConflict) {
+			continue
+		} else if err != nil {
+			return Entry[T]{}, err
+		}
+		o := v.options(options)
+		return Entry[T]{Key: key, Value: value, Revision: revision, Metadata: o.metadata}, nil
+	}
+}
+
+// Watch yields the transactions that changed records of the view after a revision; see
+// [Store]. A record that is not a T ends it with an error.
+func (v *View[T]) Watch(ctx context.Context, after Revision) iter.Seq2[Events[T], error] {
+	return func(yield func(Events[T], error) bool) {
+		for changes, err := range v.store.Watch(ctx, v.prefix, after) {
+			events := Events[T]{Revision: changes.Revision}
+			for _, c := range changes.Changes {
+				e := Event[T]{Key: strings.TrimPrefix(c.Key, v.prefix), Deleted: c.Delete, Expired: c.Expired}
+				if !c.Delete && err == nil {
+					e.Value, err = v.decode(c.Key, c.Metadata, c.Value)
+				}
+				events.Events = append(events.Events, e)
+			}
+			if err != nil {
+				yield(Events[T]{}, err)
+				return
+			}
+			if !yield(events, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (v *View[T]) write(ctx context.Context, conditions []Condition, key string, value T, options []WriteOption) (Revision, error) {
+	o := v.options(options)
+	var data []byte
+	err := guard(func() (err error) {
+		data, err = v.codec.Append(nil, value)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("persistence: %w: encoding record %s: %w", ErrInvalid, quote(v.prefix+key), err)
+	}
+	return v.store.Commit(ctx, Transaction{
+		If:       conditions,
+		Then:     []Change{o.put(v.prefix+key, data)},
+		Unsynced: o.unsynced,
+	})
+}
+
+// options adds the content type to the metadata.
+func (v *View[T]) options(options []WriteOption) writeOptions {
+	o := writeOptionsOf(options)
+	metadata := map[string]string{ContentType: v.codec.ContentType()}
+	for name, value := range o.metadata {
+		if name != ContentType {
+			metadata[name] = value
+		}
+	}
+	o.metadata = metadata
+	return o
+}
+
+func (v *View[T]) bare(r Record) Entry[T] {
+	return Entry[T]{Key: strings.TrimPrefix(r.Key, v.prefix), Metadata: r.Metadata, Revision: r.Revision, Expires: r.Expires}
+}
+
+func (v *View[T]) decode(key string, metadata map[string]string, data []byte) (value T, err error) {
+	if is, want := metadata[ContentType], v.codec.ContentType(); is != "" && is != want {
+		return value, fmt.Errorf("persistence: %w: record %s is %s, and the view reads %s", ErrMismatch, quote(key), is, want)
+	}
+	err = guard(func() error { return v.codec.Decode(data, target(&value)) })
+	if err != nil {
+		var none T
+		return none, fmt.Errorf("persistence: %w: record %s is not a %T: %w", ErrMismatch, quote(key), none, err)
+	}
+	return value, nil
+}
+
+// target returns what to decode into: value, or what it is made to point to, since a
+// protobuf message is decoded through the one pointer that T itself is.
+func target[T any](value *T) any {
+	t := reflect.TypeFor[T]()
+	if t.Kind() != reflect.Pointer {
+		return value
+	}
+	p := reflect.New(t.Elem())
+	reflect.ValueOf(value).Elem().Set(p)
+	return p.Interface()
+}
+
+// guard turns a panic of a codec into an error.
+func guard(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the codec panicked: %v", p)
+		}
+	}()
+	return f()
+}
