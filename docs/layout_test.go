@@ -27,6 +27,7 @@ const rooms = `
 	actor/internal/testpb        <
 	actor                        < mailbox security settings actor/internal/engine
 	persistence                  < mailbox security settings actor
+	persistence/badger           < actor persistence
 
 	cluster/discovery            <
 	cluster/internal/port        <
@@ -36,9 +37,10 @@ const rooms = `
 	cluster/internal/catalog     < cluster/internal/catalogpb
 	cluster/internal/gossip      <
 	cluster/internal/transport   < cluster/internal/wire
-	cluster/internal/consensus   < persistence
+	cluster/internal/consensuspb <
+	cluster/internal/consensus   < actor persistence persistence/badger cluster/internal/consensuspb
 	cluster/internal/placement   <
-	cluster                      < mailbox security settings actor persistence cluster/discovery cluster/internal/...
+	cluster                      < mailbox security settings actor persistence persistence/badger cluster/discovery cluster/internal/...
 
 	cluster/lock                 < mailbox security settings actor persistence cluster
 	cluster/topic                < mailbox security settings actor persistence cluster
@@ -55,9 +57,10 @@ const rooms = `
 	cluster/discoverytest        < cluster
 	cluster/balancertest         < cluster
 	cluster/clustertest          < security actor cluster cluster/discovery
-	cluster/internal/e2e         < security actor cluster cluster/discovery
+	cluster/internal/chaos       < actor persistence cluster cluster/lock cluster/virtual
+	cluster/internal/e2e         < security actor persistence cluster cluster/discovery cluster/lock cluster/virtual cluster/internal/chaos
 
-	demo/...                     < mailbox security settings actor persistence cluster cluster/discovery cluster/lock cluster/topic cluster/virtual cluster/gateway demo/...
+	demo/...                     < mailbox security settings actor persistence persistence/badger cluster cluster/discovery cluster/lock cluster/topic cluster/virtual cluster/gateway demo/...
 	docs                         <
 `
 
@@ -68,7 +71,8 @@ const testRooms = `
 	settings                     < settings/sourcetest
 	security                     < security/authorizertest
 	actor                        < actor/actortest actor/codectest actor/internal/testpb
-	persistence                  < persistence/storetest actor/actortest
+	persistence                  < persistence/badger actor/actortest
+	persistence/badger           < persistence/storetest actor/actortest
 	cluster/discovery            < cluster cluster/discoverytest
 	cluster/internal/wire        < cluster/internal/wirepb
 	cluster/internal/port        < cluster/clustertest
@@ -78,6 +82,7 @@ const testRooms = `
 	cluster                      < cluster/clustertest cluster/networktest cluster/discoverytest cluster/balancertest
 	cluster/networktest          < cluster/clustertest
 	cluster/clustertest          < cluster/networktest
+	cluster/internal/chaos       < cluster/clustertest
 	cluster/lock                 < cluster/clustertest
 	cluster/topic                < cluster/clustertest
 	cluster/virtual              < cluster/clustertest
@@ -97,15 +102,16 @@ const modules = `
 	github.com/hashicorp/memberlist                < cluster/internal/gossip
 	github.com/hashicorp/raft/...                  < cluster/internal/consensus
 	github.com/hashicorp/raft-autopilot            < cluster/internal/consensus
+	github.com/hashicorp/go-hclog                  < cluster/internal/consensus
 	github.com/hashicorp/mdns                      < cluster/discovery
 	github.com/miekg/dns                           < cluster/discovery
 	golang.org/x/net/ipv4                          < cluster/discovery
 	golang.org/x/net/ipv6                          < cluster/discovery
-	github.com/dgraph-io/badger/v4/...             < persistence
-	github.com/dgraph-io/ristretto/v2/...          < persistence
+	github.com/dgraph-io/badger/v4/...             < persistence/badger
+	github.com/dgraph-io/ristretto/v2/...          < persistence/badger
 	github.com/knadh/koanf/...                     < settings
-	github.com/anishathalye/porcupine              < persistence/storetest
-	github.com/gofrs/flock                         < persistence cluster/discovery
+	github.com/anishathalye/porcupine              < persistence/storetest cluster/internal/chaos
+	github.com/gofrs/flock                         < persistence/badger cluster/discovery
 	golang.org/x/crypto/argon2                     < security
 	github.com/cenkalti/backoff/v5                 < cluster
 	github.com/cespare/xxhash/v2                   < cluster

@@ -1,8 +1,8 @@
 // Package persistence keeps data: a Store of records, and actors that survive.
 //
 // A [Store] has records in the order of their keys, transactions with conditions,
-// revisions that only grow, and watches that miss nothing. [Open] makes one on
-// Badger, on disk or in memory; it belongs to one process. [Of] gives a typed view,
+// revisions that only grow, and watches that miss nothing. package badger keeps one with
+// Badger, on disk or in memory, for one process. [Of] gives a typed view,
 // [Namespace] a part of a store for one user. Package storetest is the conformance
 // suite for other stores.
 //

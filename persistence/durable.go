@@ -67,7 +67,7 @@ func errNotReady(method string) error {
 // identify finds out whose records these are.
 func (d *durable) identify(ctx *actor.Context) error {
 	if d.store == nil {
-		return actor.Errorf(actor.InvalidArgument, "the store is nil: open one with persistence.Open")
+		return actor.Errorf(actor.InvalidArgument, "the store is nil: open one with badger.Open")
 	}
 	if d.id == "" {
 		d.id, _, _ = ctx.System().PathOf(ctx.Self())
@@ -128,6 +128,6 @@ func (d *durable) remembered(ctx *actor.Context, key string, reply any) (Change,
 		return Change{}, Condition{}, err
 	}
 	at := d.handledKey(key)
-	return Change{Key: at, Value: data, Metadata: map[string]string{ContentType: contentType}, TTL: d.remember},
+	return Change{Key: at, Value: data, Metadata: map[string]string{contentTypeKey: contentType}, TTL: d.remember},
 		Condition{Key: at}, nil
 }

@@ -24,8 +24,6 @@ var (
 	// what is on disk. The store only reads until it is opened again, and then has
 	// everything that was acknowledged.
 	ErrFailed = actor.NewError(actor.Internal, "store has failed")
-	// ErrLocked says that another process has the store open.
-	ErrLocked = actor.NewError(actor.FailedPrecondition, "store is in use")
 	// ErrMismatch says that a record is not what a view reads: another type, or
 	// another encoding.
 	ErrMismatch = actor.NewError(actor.DataLoss, "record does not decode")

@@ -16,6 +16,7 @@ import (
 
 	"github.com/troupe-go/troupe/actor"
 	"github.com/troupe-go/troupe/persistence"
+	"github.com/troupe-go/troupe/persistence/badger"
 )
 
 // The tests here kill a process, which is this test binary again. It takes commands
@@ -160,7 +161,7 @@ func TestChildOfTheKillTests(t *testing.T) {
 	if dir == "" {
 		t.Skip("this is a process that other tests start")
 	}
-	store, system := openStore(t, persistence.Config{Dir: dir}), newSystem(t)
+	store, system := openStore(t, badger.Config{Dir: dir}), newSystem(t)
 	var out sync.Mutex
 	say := func(words ...any) {
 		out.Lock()

@@ -7,17 +7,18 @@ import (
 	"testing"
 
 	"github.com/troupe-go/troupe/persistence"
+	"github.com/troupe-go/troupe/persistence/badger"
 )
 
 // newStore returns a store in memory that ends with the test.
 func newStore(t testing.TB) persistence.Store {
 	t.Helper()
-	return openStore(t, persistence.Config{})
+	return openStore(t, badger.Config{})
 }
 
-func openStore(t testing.TB, config persistence.Config) persistence.Store {
+func openStore(t testing.TB, config badger.Config) persistence.Store {
 	t.Helper()
-	store, err := persistence.Open(context.Background(), config)
+	store, err := badger.Open(context.Background(), config)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -60,19 +60,19 @@ func (m *reminder) record() Change {
 		Key:   m.key(),
 		Value: m.payload,
 		Metadata: map[string]string{
-			dueMeta:      m.due.Format(time.RFC3339Nano),
-			nextMeta:     m.next.Format(time.RFC3339Nano),
-			everyMeta:    m.every.String(),
-			failuresMeta: strconv.Itoa(m.failures),
-			messageMeta:  m.message,
-			ContentType:  m.contentType,
+			dueMeta:        m.due.Format(time.RFC3339Nano),
+			nextMeta:       m.next.Format(time.RFC3339Nano),
+			everyMeta:      m.every.String(),
+			failuresMeta:   strconv.Itoa(m.failures),
+			messageMeta:    m.message,
+			contentTypeKey: m.contentType,
 		},
 	}
 }
 
 // parseReminder is the inverse of record.
 func parseReminder(r *Record) (m reminder, err error) {
-	m = reminder{message: r.Metadata[messageMeta], contentType: r.Metadata[ContentType], payload: r.Value}
+	m = reminder{message: r.Metadata[messageMeta], contentType: r.Metadata[contentTypeKey], payload: r.Value}
 	m.path, m.name, _ = strings.Cut(strings.TrimPrefix(r.Key, reminderKeys), "#")
 	var errs [4]error
 	m.due, errs[0] = time.Parse(time.RFC3339Nano, r.Metadata[dueMeta])

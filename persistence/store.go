@@ -7,7 +7,7 @@ import (
 )
 
 // Store keeps records: a value under a key, in the order of the keys. It is the
-// seam between those who keep data and where it is kept: [Open] makes one on
+// seam between those who keep data and where it is kept: package badger keeps one on
 // Badger, a node's replicated store is another. Package storetest holds the
 // conformance suite. All methods may be called concurrently.
 //
@@ -38,6 +38,13 @@ type Store interface {
 	// Close ends the store and waits for its goroutines. It is idempotent.
 	Close() error
 }
+
+// What a [Store] takes, in bytes: the length of a key, with the namespaces it is in, and
+// the sum of what is in the metadata of one record.
+const (
+	MaxKeySize      = 32 << 10
+	MaxMetadataSize = 32 << 10
+)
 
 // Revision numbers the changes of a store, from 1. 0 is before the first.
 type Revision uint64
@@ -112,25 +119,8 @@ type Changes struct {
 }
 
 // ReadOption changes how a read is done.
-type ReadOption interface{ applyRead(*ReadOptions) }
+type ReadOption int
 
-// ReadOptions is what the options of a read amount to, for those who implement a
-// [Store]; see [ApplyReadOptions].
-type ReadOptions struct{ Stale bool }
-
-type readOption func(*ReadOptions)
-
-func (f readOption) applyRead(o *ReadOptions) { f(o) }
-
-// Stale lets a replicated store answer from what this node has, which may lag
-// behind. A store on one node is never stale.
-func Stale() ReadOption { return readOption(func(o *ReadOptions) { o.Stale = true }) }
-
-// ApplyReadOptions returns what options amount to.
-func ApplyReadOptions(options []ReadOption) ReadOptions {
-	var o ReadOptions
-	for _, option := range options {
-		option.applyRead(&o)
-	}
-	return o
-}
+// Stale lets a replicated store answer from what this node has, which may lag behind.
+// A store on one node is never stale.
+const Stale ReadOption = 1

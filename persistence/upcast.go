@@ -39,7 +39,7 @@ func Upcast[Old, New any](from int, convert func(Old) (New, error)) Upcaster {
 	return u
 }
 
-// The metadata of a record that holds a value of a schema, beside [ContentType].
+// The metadata of a record that holds a value of a schema, beside contentTypeKey.
 const (
 	typeKey    = "type"
 	versionKey = "version"
@@ -89,7 +89,7 @@ func (s *schema) encode(system *actor.System, value any) (Change, error) {
 	if err != nil {
 		return Change{}, err
 	}
-	metadata := map[string]string{versionKey: strconv.Itoa(s.version), ContentType: contentType}
+	metadata := map[string]string{versionKey: strconv.Itoa(s.version), contentTypeKey: contentType}
 	if s.name != "" {
 		metadata[typeKey] = s.name
 	}
@@ -130,7 +130,7 @@ func decodeAs(system *actor.System, t reflect.Type, r *Record) (any, error) {
 		t = t.Elem()
 	}
 	v := reflect.New(t)
-	if err := system.Decode(r.Metadata[ContentType], r.Value, v.Interface()); err != nil {
+	if err := system.Decode(r.Metadata[contentTypeKey], r.Value, v.Interface()); err != nil {
 		return nil, fmt.Errorf("%w: %q is not a %s: %w", ErrMismatch, r.Key, t, err)
 	}
 	if pointer {

@@ -6,15 +6,15 @@ import (
 	"fmt"
 	"iter"
 	"reflect"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/troupe-go/troupe/actor"
 )
 
-// ContentType is the key in [Record.Metadata] under which a [View] says how a value is
-// encoded.
-const ContentType = "content-type"
+// contentTypeKey is where [Record.Metadata] says how a value is encoded.
+const contentTypeKey = "content-type"
 
 // View is the records of a store that begin with a prefix, as values of type T. Keys
 // are without the prefix. All methods may be called concurrently.
@@ -180,9 +180,9 @@ func (v *View[T]) write(ctx context.Context, conditions []Condition, key string,
 // options adds the content type to the metadata.
 func (v *View[T]) options(options []WriteOption) writeOptions {
 	o := writeOptionsOf(options)
-	metadata := map[string]string{ContentType: v.codec.ContentType()}
+	metadata := map[string]string{contentTypeKey: v.codec.ContentType()}
 	for name, value := range o.metadata {
-		if name != ContentType {
+		if name != contentTypeKey {
 			metadata[name] = value
 		}
 	}
@@ -195,7 +195,7 @@ func (v *View[T]) bare(r Record) Entry[T] {
 }
 
 func (v *View[T]) decode(key string, metadata map[string]string, data []byte) (value T, err error) {
-	if is, want := metadata[ContentType], v.codec.ContentType(); is != "" && is != want {
+	if is, want := metadata[contentTypeKey], v.codec.ContentType(); is != "" && is != want {
 		return value, fmt.Errorf("persistence: %w: record %s is %s, and the view reads %s", ErrMismatch, quote(key), is, want)
 	}
 	err = guard(func() error { return v.codec.Decode(data, target(&value)) })
@@ -226,4 +226,13 @@ func guard(f func() error) (err error) {
 		}
 	}()
 	return f()
+}
+
+// quote makes a key fit for a message.
+func quote(key string) string {
+	const most = 80
+	if len(key) > most {
+		return strconv.Quote(key[:most]) + "..."
+	}
+	return strconv.Quote(key)
 }

@@ -12,7 +12,7 @@ import (
 
 	"github.com/troupe-go/troupe/actor"
 	"github.com/troupe-go/troupe/cluster"
-	"github.com/troupe-go/troupe/persistence"
+	"github.com/troupe-go/troupe/persistence/badger"
 )
 
 // accounts is how many there are.
@@ -33,7 +33,7 @@ func keepBank(dir string) error {
 	signal.Ignore(os.Interrupt) // Ctrl-C is for the customers, who send us home
 	ctx := context.Background()
 	log := newLogger(os.Getenv(verboseEnv) != "")
-	store, err := persistence.Open(ctx, persistence.Config{Dir: filepath.Join(dir, "store"), Logger: log})
+	store, err := badger.Open(ctx, badger.Config{Dir: filepath.Join(dir, "store"), Logger: log})
 	if err != nil {
 		return err
 	}

@@ -102,16 +102,23 @@ func closedStoreSaysSo(f *fixture) {
 	}
 }
 
-// restart closes the store and opens it again, or skips the test.
-func (f *fixture) restart() {
+// needRestart skips the test if the store cannot be opened again.
+func (f *fixture) needRestart() {
 	f.Helper()
 	if f.suite.reopen == nil {
 		f.Skip("Run was called without Restart")
 	}
+}
+
+// restart closes the store and opens it again, or skips the test.
+func (f *fixture) restart() {
+	f.Helper()
+	f.needRestart()
 	f.Store = f.suite.reopen(f.T, f.Store)
 }
 
 func restartKeepsEverything(f *fixture) {
+	f.needRestart()
 	f.put("a", "1", persistence.Metadata(map[string]string{"k": "v"}))
 	f.put("b", "1", persistence.Unsynced())
 	f.put("b", "2", persistence.Unsynced())
@@ -137,6 +144,7 @@ func restartKeepsEverything(f *fixture) {
 }
 
 func watchGoesOnOverARestart(f *fixture) {
+	f.needRestart()
 	var revisions []persistence.Revision
 	for i := range 10 {
 		revisions = append(revisions, f.put(numbered("", i%3), ""))

@@ -76,6 +76,7 @@ func Run(t *testing.T, open func(t *testing.T) persistence.Store, options ...Opt
 		{"ClosedStoreSaysSo", closedStoreSaysSo},
 		{"RestartKeepsEverything", restartKeepsEverything},
 		{"WatchGoesOnOverARestart", watchGoesOnOverARestart},
+		{"WatchUnderLoadGoesOnOverRestarts", watchUnderLoadGoesOnOverRestarts},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

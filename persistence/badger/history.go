@@ -1,0 +1,196 @@
+package badger
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"sync"
+	"time"
+
+	"github.com/troupe-go/troupe/persistence"
+)
+
+// changeKind says what a transaction did to a key.
+type changeKind byte
+
+const (
+	changePut changeKind = iota + 1
+	changeDelete
+	changeExpire
+)
+
+type loggedChange struct {
+	kind changeKind
+	key  string
+}
+
+// logEntry is what the log keeps of a transaction: which keys it changed. The values
+// are in Badger, under the version of the entry: Badger keeps old versions for as
+// long as the log may ask for them.
+type logEntry struct {
+	revision persistence.Revision
+	version  uint64
+	at       time.Time
+	changes  []loggedChange
+}
+
+// Transactions that are committed to Badger together are in the log together:
+//
+//	format, then for each: uvarint ns since 1970, uvarint changes,
+//	changes of (kind, length and text of the key), at last the CRC-32C of all
+//
+// Where the history begins anew, since a restored backup has no past, there is one
+// without an end: only the format.
+const (
+	logFormat  = 1
+	baseFormat = 2
+)
+
+func encodeLog(entries []logEntry) []byte {
+	size := 8
+	for _, e := range entries {
+		size += 2 * binary.MaxVarintLen64
+		for _, c := range e.changes {
+			size += 4 + len(c.key)
+		}
+	}
+	dst := append(make([]byte, 0, size), logFormat)
+	for _, e := range entries {
+		dst = binary.AppendUvarint(dst, uint64(e.at.UnixNano()))
+		dst = binary.AppendUvarint(dst, uint64(len(e.changes)))
+		for _, c := range e.changes {
+			dst = appendText(append(dst, byte(c.kind)), c.key)
+		}
+	}
+	return appendSum(dst)
+}
+
+// encodeBase is for the log where the history begins anew.
+func encodeBase() []byte { return appendSum([]byte{baseFormat}) }
+
+func appendSum(b []byte) []byte {
+	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli()))
+}
+
+// decodeLog returns the transactions from first to last; base says that the history
+// begins behind them.
+func decodeLog(first, last persistence.Revision, version uint64, data []byte) (entries []logEntry, base bool, err error) {
+	if len(data) < 4 {
+		return nil, false, fmt.Errorf("%w log", errMalformed)
+	}
+	body, sum := data[:len(data)-4], binary.LittleEndian.Uint32(data[len(data)-4:])
+	if crc32.Checksum(body, castagnoli()) != sum {
+		return nil, false, errors.New("log has a wrong checksum")
+	}
+	d := decoder{rest: body}
+	format := d.byte()
+	if format == baseFormat && len(d.rest) == 0 && first == last {
+		return nil, true, nil
+	}
+	if format != logFormat || uint64(last-first) >= uint64(len(d.rest)) {
+		return nil, false, fmt.Errorf("%w log", errMalformed)
+	}
+	entries = make([]logEntry, 0, last-first+1)
+	for r := first; r <= last && !d.failed; r++ {
+		e := logEntry{revision: r, version: version, at: time.Unix(0, int64(d.uvarint()))}
+		e.changes = make([]loggedChange, 0, d.count(2))
+		for range cap(e.changes) {
+			c := loggedChange{kind: changeKind(d.byte()), key: d.text()}
+			if c.kind < changePut || c.kind > changeExpire {
+				d.failed = true
+			}
+			e.changes = append(e.changes, c)
+		}
+		entries = append(entries, e)
+	}
+	if d.failed || len(d.rest) > 0 {
+		return nil, false, fmt.Errorf("%w log", errMalformed)
+	}
+	return entries, false, nil
+}
+
+// recentSize is how many transactions are kept in memory, so that watchers that keep
+// up need not read the log to find out that nothing concerns them.
+const recentSize = 1024
+
+// history knows which revisions can be had, keeps the latest in memory, and wakes
+// watchers. All methods may be called concurrently.
+type history struct {
+	mu sync.Mutex
+	// last is the latest revision that can be read. floor is the one before the first
+	// that the log still has.
+	last, floor persistence.Revision
+	recent      []logEntry    // a ring: revision r is at r % recentSize
+	grown       chan struct{} // closed at the next change; nil if nobody waits
+}
+
+// reset says what there is after opening or restoring.
+func (h *history) reset(floor, last persistence.Revision) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.floor, h.last = floor, last
+	h.recent = make([]logEntry, recentSize)
+	h.wake()
+}
+
+// publish makes the entries known, and all revisions up to last.
+func (h *history) publish(entries []logEntry, last persistence.Revision) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, e := range entries {
+		h.recent[e.revision%recentSize] = e
+	}
+	h.last = last
+	h.wake()
+}
+
+func (h *history) wake() {
+	if h.grown != nil {
+		close(h.grown)
+		h.grown = nil
+	}
+}
+
+// forget raises the floor.
+func (h *history) forget(floor persistence.Revision) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.floor = max(h.floor, floor)
+}
+
+// bounds returns the floor and the last revision.
+func (h *history) bounds() (floor, last persistence.Revision) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.floor, h.last
+}
+
+// next returns up to most entries behind after that are in memory. If there are none
+// because they are older, it returns how far the log has to be read. If there are
+// none because nothing has happened, it returns a channel to wait on.
+func (h *history) next(after persistence.Revision, most int) (entries []logEntry, last persistence.Revision, grown <-chan struct{}, err error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case after < h.floor:
+		return nil, 0, nil, h.gone(after)
+	case after >= h.last:
+		if h.grown == nil {
+			h.grown = make(chan struct{})
+		}
+		return nil, h.last, h.grown, nil
+	}
+	for r := after + 1; r <= h.last && len(entries) < most; r++ {
+		e := h.recent[r%recentSize]
+		if e.revision != r {
+			return nil, h.last, nil, nil
+		}
+		entries = append(entries, e)
+	}
+	return entries, h.last, nil, nil
+}
+
+func (h *history) gone(after persistence.Revision) error {
+	return fmt.Errorf("badger: %w: changes are kept after revision %d, and %d was asked for; list the records and watch from the revision of the list", persistence.ErrHistoryGone, h.floor, after)
+}

@@ -1,0 +1,281 @@
+package badger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+
+	"github.com/dgraph-io/badger/v4"
+
+	"github.com/troupe-go/troupe/persistence"
+)
+
+// Store is a [persistence.Store] on one node, on Badger
+// (https://github.com/dgraph-io/badger), on disk or in memory. All its methods may be
+// called concurrently.
+//
+// A transaction without Unsynced is on disk when Commit returns; one with it is there
+// about a second later. What has been read survives a crash of the process; what was
+// read of an unsynced transaction may not survive one of the machine.
+//
+// An error that is [persistence.ErrFailed] or [persistence.ErrFull] from the file
+// system ends all writing until the store is opened again.
+type Store struct {
+	config Config
+	log    *slog.Logger
+	db     *badger.DB
+	disk   *disk // nil in memory
+	limits limits
+	space  *space
+
+	ops     sync.RWMutex // held shared by whoever uses db
+	ending  atomic.Bool  // Close was called
+	closed  bool
+	closing chan struct{}      // closed after that
+	stop    context.CancelFunc // of what runs in the background
+	running sync.WaitGroup
+	end     func() error
+
+	commits   commits
+	failure   failure
+	visible   atomic.Uint64 // the revision that is read
+	discarded atomic.Uint64 // older revisions may have lost values
+	history   history
+	alarm     alarm
+	compact   sync.Mutex
+	locate    func() error
+	stats     statistics
+	latest    atomic.Int64 // of a replica: the time of the last entry, in ns since 1970
+	pins      sync.RWMutex // held shared by who reads old revisions: none are forgotten
+}
+
+// Open opens the store that config describes, or makes one. It reads the files of the
+// store first, and returns an error that is [persistence.ErrCorrupt] and names the file
+// if one does not hold what was written; then it has changed nothing. It returns
+// [ErrLocked] if the store is open elsewhere, and [persistence.ErrInvalid] if config
+// makes no sense or the key does not fit. A store that has crashed opens as any other.
+// The caller closes the store; ctx is for opening only.
+func Open(ctx context.Context, config Config) (*Store, error) {
+	return openAs(ctx, config, false)
+}
+
+// openAs leaves it to a replica when its records expire.
+func openAs(ctx context.Context, config Config, replica bool) (*Store, error) {
+	config = config.WithDefaults()
+	if err := config.validate(); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	s := &Store{
+		config:  config,
+		log:     config.Logger,
+		closing: make(chan struct{}),
+		limits:  config.limits(),
+	}
+	s.end = sync.OnceValue(s.close)
+	s.locate = sync.OnceValue(s.locateDamage)
+	s.alarm.init()
+	if config.Dir != "" {
+		var err error
+		if s.disk, err = openDisk(ctx, config); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.openBadger(); err != nil {
+		if s.disk != nil {
+			err = errors.Join(err, s.disk.close())
+		}
+		return nil, err
+	}
+	background, stop := context.WithCancel(context.Background())
+	s.stop = stop
+	if !replica {
+		s.running.Go(func() { s.sweep(background) })
+	}
+	s.running.Go(func() { s.maintain(background) })
+	return s, nil
+}
+
+// openDisk locks the directory and makes sure that Badger can open what is there.
+func openDisk(ctx context.Context, config Config) (_ *disk, err error) {
+	d, err := lockDir(config.Dir)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.close())
+		}
+	}()
+	encrypted := len(config.EncryptionKey) > 0
+	d.mark, err = openMark(config.Dir, encrypted)
+	if errors.Is(err, fs.ErrNotExist) {
+		for _, name := range []string{badger.ManifestFilename, badger.KeyRegistryFileName} {
+			if _, err := os.Stat(filepath.Join(config.Dir, name)); err == nil {
+				return d, fmt.Errorf("badger: %w: %s is missing, beside a database of Badger; choose another directory, or restore the store from a backup", persistence.ErrCorrupt, filepath.Join(config.Dir, markName))
+			}
+		}
+		d.mark, err = createMark(config.Dir, encrypted)
+	}
+	if err != nil {
+		return d, err
+	}
+	if err := rotateKey(config); err != nil {
+		return d, err
+	}
+	v := &verifier{dir: config.Dir, options: config.badgerOptions(), mark: d.mark, skip: config.SkipVerify}
+	err = v.run(ctx)
+	d.torn = v.torn
+	return d, err
+}
+
+func (s *Store) openBadger() error {
+	db, err := badger.OpenManaged(s.config.badgerOptions())
+	if err != nil {
+		if outOfSpace(err) {
+			err = fmt.Errorf("%w: %w", persistence.ErrFull, err)
+		}
+		return fmt.Errorf("badger: opening %s: %w", s.where(), err)
+	}
+	s.db = db
+	s.space = newSpace(s.config, db)
+	err = s.attempt(s.load)
+	if err != nil {
+		return errors.Join(err, db.Close())
+	}
+	return nil
+}
+
+// load finds out where the history begins and ends.
+func (s *Store) load() error {
+	txn := s.db.NewTransactionAt(^uint64(0), false)
+	defer txn.Discard()
+	if restoring, err := find(txn, restoringKey()); err != nil {
+		return err
+	} else if restoring != nil {
+		return fmt.Errorf("badger: %w: %s was left in the middle of a restore; remove it and restore again", persistence.ErrCorrupt, s.where())
+	}
+	var floor, last persistence.Revision
+	for _, backwards := range []bool{false, true} {
+		o := badger.IteratorOptions{Prefix: []byte{spaceLog}, Reverse: backwards}
+		start := []byte{spaceLog}
+		if backwards {
+			start = logSeek(^persistence.Revision(0))
+		}
+		it := txn.NewIterator(o)
+		if it.Seek(start); it.Valid() {
+			_, base, err := s.decodeLogItem(it.Item())
+			if err != nil {
+				it.Close()
+				return err
+			}
+			var first persistence.Revision
+			first, last, _ = parseLogKey(it.Item().Key())
+			if !backwards {
+				floor = first - 1
+				if base {
+					floor = first
+				}
+			}
+		}
+		it.Close()
+	}
+	s.visible.Store(uint64(last))
+	s.history.reset(floor, last)
+	s.discarded.Store(uint64(floor))
+	s.db.SetDiscardTs(uint64(floor))
+	return nil
+}
+
+// enter lets the caller use the database until it calls leave.
+func (s *Store) enter() error {
+	s.ops.RLock()
+	if s.closed {
+		s.ops.RUnlock()
+		return fmt.Errorf("badger: %w", persistence.ErrClosed)
+	}
+	return nil
+}
+
+func (s *Store) leave() { s.ops.RUnlock() }
+
+// interrupted is for those who use the database for long.
+func (s *Store) interrupted(ctx context.Context) error {
+	if s.ending.Load() {
+		return fmt.Errorf("badger: %w", persistence.ErrClosed)
+	}
+	return ctx.Err()
+}
+
+// Close waits for what is being done, writes to disk what is not there yet, and ends
+// the goroutines of the store. Reads, writes and watches fail with
+// [persistence.ErrClosed] from then on. It is idempotent; all calls return the same.
+func (s *Store) Close() error { return s.end() }
+
+func (s *Store) close() error {
+	s.ending.Store(true)
+	s.stop()
+	s.running.Wait()
+	s.ops.Lock()
+	s.closed = true
+	s.ops.Unlock()
+	close(s.closing)
+	err := s.attempt(s.db.Close)
+	if s.disk == nil {
+		return err
+	}
+	if err == nil && s.failure.get() == nil {
+		err = s.disk.mark.advance(persistence.Revision(s.visible.Load()))
+	}
+	return errors.Join(err, s.disk.close())
+}
+
+func (s *Store) where() string {
+	if s.config.Dir == "" {
+		return "the store in memory"
+	}
+	return s.config.Dir
+}
+
+// corrupt wraps what has been found out about damaged data with the name of the file.
+func (s *Store) corrupt(cause error) error {
+	if err := s.locate(); err != nil {
+		return fmt.Errorf("%w (%w)", err, cause)
+	}
+	path := s.where()
+	if s.disk != nil && s.disk.torn != "" {
+		path = s.disk.torn // if nothing else is wrong, that entry was one that counts
+	}
+	return damaged(path, "%w", cause)
+}
+
+// locateDamage looks for the file, the first time that it matters.
+func (s *Store) locateDamage() error {
+	if s.disk == nil {
+		return nil
+	}
+	v := &verifier{dir: s.config.Dir, options: s.config.badgerOptions(), mark: s.disk.mark, live: true}
+	ctx := context.Background()
+	if err := v.readKeys(); err != nil {
+		return err
+	}
+	tables, err := v.manifest()
+	if err == nil {
+		_, err = v.tables(ctx, tables)
+	}
+	if err == nil {
+		err = v.valuelogs(ctx)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // a table that is no longer needed
+	}
+	return err
+}

@@ -1,0 +1,180 @@
+package badger
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// Badger's logs, of memtables and of large values, have the same form: a header, with
+// the id of a key and 12 random bytes for encryption, and entries:
+//
+//	meta, user meta, uvarint key length, uvarint value length, uvarint expires,
+//	key with the version in its last 8 bytes, value, CRC-32C of all that, encrypted
+//
+// Files are allocated ahead: zeros follow.
+const (
+	logHeaderSize = 20
+	maxBadgerKey  = 1 << 16
+
+	metaDelete    = 1 << 0
+	metaPointer   = 1 << 1 // the value is where a large one is
+	metaTxn       = 1 << 6 // part of a transaction
+	metaEndOfTxn  = 1 << 7
+	versionLength = 8
+)
+
+type fileEntry struct {
+	offset     int64
+	meta       byte
+	key, value []byte // decrypted
+}
+
+// logEnd says where the readable part of a log ends, and what is behind it.
+type logEnd struct {
+	offset int64
+	// torn says that the rest is not empty: an entry that was not written to its
+	// end, or that is damaged. more says that the rest is longer than that entry.
+	torn, more bool
+}
+
+// readLogFile visits the entries of one of Badger's logs, as far as it can be read.
+func (v *verifier) readLogFile(ctx context.Context, path string, visit func(fileEntry) error) (logEnd, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return logEnd{}, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return logEnd{}, err
+	}
+	in := bufio.NewReaderSize(f, 256<<10)
+	var header [logHeaderSize]byte
+	if _, err := io.ReadFull(in, header[:]); err != nil {
+		return logEnd{}, err
+	}
+	keyID := binary.BigEndian.Uint64(header[:])
+	key, err := v.dataKey(keyID)
+	if err != nil {
+		return logEnd{}, damaged(path, "%w", err)
+	}
+	var buf []byte
+	for offset := int64(logHeaderSize); ; {
+		if err := ctx.Err(); err != nil {
+			return logEnd{}, err
+		}
+		var e fileEntry
+		var size int64
+		e, buf, size = readEntry(in, buf, info.Size()-offset)
+		if size == 0 {
+			return v.logTail(f, offset, info.Size(), int64(len(buf)))
+		}
+		if key != nil {
+			plain, err := decrypt(buf[len(buf)-len(e.key)-len(e.value):], key, header[8:], offset)
+			if err != nil {
+				return logEnd{}, err
+			}
+			e.key, e.value = plain[:len(e.key)], plain[len(e.key):]
+		}
+		e.offset = offset
+		if err := visit(e); err != nil {
+			return logEnd{}, err
+		}
+		offset += size
+	}
+}
+
+// readEntry returns the next entry, in buf, and its size; 0 if it cannot be read. Then
+// buf has the length that the entry would have, if that can be told.
+func readEntry(in *bufio.Reader, buf []byte, left int64) (e fileEntry, _ []byte, size int64) {
+	head, err := in.Peek(2 + 3*binary.MaxVarintLen64)
+	if err != nil && !errors.Is(err, io.EOF) || len(head) < 5 {
+		return e, nil, 0
+	}
+	d := decoder{rest: head[2:]}
+	klen, vlen := d.uvarint(), d.uvarint()
+	d.uvarint()
+	n := len(head) - len(d.rest)
+	if d.failed || klen < versionLength || klen > maxBadgerKey || vlen > uint64(left) {
+		return e, nil, 0
+	}
+	whole := n + int(klen) + int(vlen)
+	if int64(whole)+crc32.Size > left {
+		return e, nil, 0
+	}
+	if cap(buf) < whole {
+		buf = make([]byte, whole)
+	}
+	buf = buf[:whole]
+	var sum [crc32.Size]byte
+	if _, err := io.ReadFull(in, buf); err != nil {
+		return e, nil, 0
+	}
+	if _, err := io.ReadFull(in, sum[:]); err != nil || crc32.Checksum(buf, castagnoli()) != binary.BigEndian.Uint32(sum[:]) {
+		return e, buf, 0
+	}
+	body := buf[n:]
+	return fileEntry{meta: buf[0], key: body[:klen], value: body[klen:]}, buf, int64(whole) + crc32.Size
+}
+
+// logTail looks at what is behind the last good entry. claimed is the length of the
+// entry that begins there, without its checksum, or 0.
+func (v *verifier) logTail(f *os.File, offset, size, claimed int64) (logEnd, error) {
+	end := logEnd{offset: offset}
+	if claimed > 0 {
+		claimed += crc32.Size
+	}
+	at := offset
+	block, zeros := make([]byte, 256<<10), make([]byte, 256<<10)
+	for at < size {
+		n, err := f.ReadAt(block, at)
+		if n == 0 && err != nil && !errors.Is(err, io.EOF) {
+			return logEnd{}, err
+		}
+		if n == 0 {
+			break
+		}
+		if !bytes.Equal(block[:n], zeros[:n]) {
+			end.torn = true
+			used := int64(len(bytes.TrimRight(block[:n], "\x00")))
+			end.more = at+used > offset+claimed
+		}
+		at += int64(n)
+	}
+	return end, nil
+}
+
+// valuelogs reads the logs of large values. Only the newest may have a torn entry,
+// which was then not acknowledged; a value that is missing fails when it is read.
+func (v *verifier) valuelogs(ctx context.Context) error {
+	paths, err := v.logs(valuelogSuffix)
+	if err != nil || v.skip {
+		return err
+	}
+	if v.live && len(paths) > 0 {
+		paths = paths[:len(paths)-1]
+	}
+	v.ends = map[uint32]int64{}
+	for i, path := range paths {
+		end, err := v.readLogFile(ctx, path, func(fileEntry) error { return nil })
+		if err != nil {
+			return err
+		}
+		number, _ := logID(filepath.Base(path), valuelogSuffix)
+		v.ends[uint32(number)] = end.offset
+		if end.torn && (end.more || i < len(paths)-1) {
+			return damaged(path, "entry at offset %d has a wrong checksum", end.offset)
+		}
+		if end.torn {
+			v.torn = path
+		}
+	}
+	return nil
+}
