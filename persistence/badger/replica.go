@@ -16,7 +16,7 @@ import (
 
 // maxReplicated is the size of the largest transaction of a replica. It is the same
 // for all of them, whatever their configuration.
-const maxReplicated = 1 << 20
+const maxReplicated = 1<<20 + 256<<10
 
 // replicaMemTable makes sure that there is room for it.
 const replicaMemTable = 16 << 20
@@ -103,15 +103,14 @@ func OpenReplica(ctx context.Context, config Config) (*Replica, error) {
 	return r, nil
 }
 
-// adopt makes s the store: it begins with what is there, or with revision 1, where the
-// history begins. The caller holds state and mu, or nobody else has the replica
+// adopt makes s the store: it begins with what is there, or with an empty revision 1. The caller holds state and mu, or nobody else has the replica
 // yet.
 func (r *Replica) adopt(s *Store) error {
 	r.place, r.known = place{}, map[string]*proposal{}
 	if s.visible.Load() == 0 {
 		_, err := s.submit(context.Background(), true, func(b *batch) (persistence.Revision, error) {
-			b.last, b.base = 1, 1
-			b.set(logKey(1, 1), encodeBase())
+			b.last = 1
+			b.set(logKey(1, 1), encodeLog([]logEntry{{revision: 1, at: b.now}}))
 			b.set(placeKey(), r.place.encode())
 			return 1, b.flush()
 		})

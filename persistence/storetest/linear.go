@@ -39,9 +39,10 @@ type contents struct {
 	record [linearKeys]outcome // revision 0 is no record
 }
 
-func model() porcupine.Model {
+// model is that of a store whose last revision is known.
+func model(last int64) porcupine.Model {
 	return porcupine.Model{
-		Init: func() any { return contents{} },
+		Init: func() any { return contents{last: last} },
 		Step: func(state, input, output any) (bool, any) {
 			s, in, out := state.(contents), input.(operation), output.(outcome)
 			if in.read {
@@ -84,6 +85,10 @@ func (s contents) commit(in operation) (next contents, fits bool) {
 func historiesAreLinearizable(f *fixture) {
 	const callers, each = 6, 60
 	seed := rand.Uint64()
+	last, err := persistence.Latest(f.Context(), f)
+	if err != nil {
+		f.Fatal(err)
+	}
 	start := time.Now()
 	var mu sync.Mutex
 	var history []porcupine.Operation
@@ -114,7 +119,7 @@ func historiesAreLinearizable(f *fixture) {
 	if f.Failed() {
 		return
 	}
-	if porcupine.CheckOperations(model(), history) {
+	if porcupine.CheckOperations(model(int64(last)), history) {
 		return
 	}
 	f.Errorf("a history of %d operations is not linearizable (seed %d):", len(history), seed)

@@ -32,7 +32,7 @@ func TestModelAcceptsOnlyWhatOneStoreWouldDo(t *testing.T) {
 		{"swap that should conflict", []porcupine.Operation{write, swap(outcome{revision: 2})}, false},
 		{"lost write", []porcupine.Operation{write, swap(outcome{}), read(31, outcome{2, 8})}, false},
 	} {
-		if got := porcupine.CheckOperations(model(), test.history); got != test.want {
+		if got := porcupine.CheckOperations(model(0), test.history); got != test.want {
 			t.Errorf("%s: linearizable is %t, want %t", test.name, got, test.want)
 		}
 	}

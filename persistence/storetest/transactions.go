@@ -11,8 +11,8 @@ import (
 
 func revisionsGrow(f *fixture) {
 	last, err := persistence.Latest(f.Context(), f)
-	if err != nil || last != 0 {
-		f.Fatalf("an empty store is at revision %d, %v; want 0", last, err)
+	if err != nil {
+		f.Fatal(err)
 	}
 	for i := range 10 {
 		r := f.put(numbered("", i%3), "")
