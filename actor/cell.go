@@ -178,6 +178,9 @@ func (c *cell) Receive(e Envelope) {
 		c.receiveOther(e)
 		return
 	}
+	if c.def.guard != nil && !c.admitted(e) {
+		return
+	}
 	entry := c.last.entry // the handler may become another
 	c.current, c.stashed = e, false
 	if err := entry.invoke(c, e.message); err != nil && !isDeferral(err) {

@@ -27,6 +27,7 @@ type definition struct {
 	supervision Supervision
 	queue       func(dropped func(Envelope)) mailbox.Queue[Envelope]
 	stashLimit  int
+	guard       func() error
 	invalid     error
 }
 

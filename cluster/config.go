@@ -29,6 +29,7 @@ type config struct {
 	timing            Timing
 	maxMessage        int
 	system            []actor.SystemOption
+	voters, expect    int
 	getenv            func(string) string
 }
 
@@ -86,6 +87,12 @@ func (c *config) readEnvironment() error {
 func (c *config) validate() error {
 	if c.maxMessage < 0 || c.maxMessage > largestMessage {
 		return invalid("a largest message of %d bytes: choose 1 byte to 1 GiB", c.maxMessage)
+	}
+	if c.voters != 0 && c.voters != 1 && c.voters != 3 && c.voters != 5 {
+		return invalid("%d voters: choose 1, 3 or 5", c.voters)
+	}
+	if most := max(c.voters, 3); c.expect < 0 || c.expect > most {
+		return invalid("%d nodes are expected to found the replicated store: choose up to %d, or more voters", c.expect, most)
 	}
 	if err := security.ValidateCluster(c.cluster); err != nil {
 		return invalid("%w", err)

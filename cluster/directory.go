@@ -19,6 +19,7 @@ type directory struct {
 	mu      sync.Mutex
 	peers   map[uint64]*peer // by incarnation
 	own     []served
+	core    catalog.Core
 	changed chan struct{} // closed at the next change
 
 	current atomic.Pointer[view]
@@ -58,12 +59,12 @@ func (d *directory) lost(m gossip.Member) {
 	d.rebuild()
 }
 
-// serves records what a process serves.
-func (d *directory) serves(m gossip.Member, services []catalog.Service) {
+// offers records what a process has to offer.
+func (d *directory) offers(m gossip.Member, c catalog.Catalog) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if p := d.peers[m.Incarnation]; p != nil {
-		d.peers[m.Incarnation] = &peer{Member: p.Member, services: services}
+		d.peers[m.Incarnation] = &peer{Member: p.Member, services: c.Services, core: c.Core}
 		d.rebuild()
 	}
 }
@@ -88,14 +89,24 @@ func (d *directory) remove(match func(served) bool) {
 	}
 }
 
-// publish gossips the own services. The caller holds the lock, so that the
+// announce says which core this node has a replica of.
+func (d *directory) announce(c catalog.Core) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.core != c {
+		d.core = c
+		d.publish()
+	}
+}
+
+// publish gossips what this node offers. The caller holds the lock, so that the
 // versions go out in order.
 func (d *directory) publish() {
-	services := make([]catalog.Service, len(d.own))
+	c := catalog.Catalog{Services: make([]catalog.Service, len(d.own)), Core: d.core}
 	for i, s := range d.own {
-		services[i] = s.Service
+		c.Services[i] = s.Service
 	}
-	data, err := catalog.Encode(services)
+	data, err := catalog.Encode(c)
 	if err == nil {
 		err = d.node.gossip.SetCatalog(data)
 	}

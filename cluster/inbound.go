@@ -35,6 +35,10 @@ func (in *inbound) Receive(from *transport.Inbound, v *wire.View) {
 	case wire.Cast:
 		in.cast(from, l, v)
 	case wire.Call:
+		if string(v.To) == corePath {
+			in.core(from, l, v)
+			return
+		}
 		in.call(from, l, v)
 	case wire.Cancel:
 		l.end(v.ID)
@@ -90,7 +94,7 @@ func (in *inbound) delivery(l *lane, v *wire.View) actor.Delivery {
 
 func (in *inbound) cast(from *transport.Inbound, l *lane, v *wire.View) {
 	d := in.delivery(l, v)
-	if err := in.node.system.Deliver(in.caller(from, l, v), d); err != nil {
+	if err := in.node.deliver(in.caller(from, l, v), d); err != nil {
 		in.node.system.DeadLetter(actor.DeadLetter{
 			To:     "actor://" + in.node.name + "/" + actor.FormatPath(d.Path, d.UID),
 			Name:   d.Message,
@@ -114,7 +118,7 @@ func (in *inbound) call(from *transport.Inbound, l *lane, v *wire.View) {
 		}
 		in.reply(from, id, reply)
 	}
-	if err := in.node.system.Deliver(ctx, d); err != nil {
+	if err := in.node.deliver(ctx, d); err != nil {
 		l.end(id)
 		from.Send(failure(id, err))
 	}

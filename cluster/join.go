@@ -23,6 +23,7 @@ import (
 const (
 	actorProtocol  = "h2"
 	gossipProtocol = "troupe-gossip/1"
+	coreProtocol   = "troupe-raft/1"
 )
 
 // Join starts a node and returns once it has looked for its peers the first time;
@@ -110,8 +111,8 @@ func (n *Node) listen(ctx context.Context, c *config) (loopback bool, err error)
 	n.port, err = port.Open(port.Config{
 		Listener:  listener,
 		Packets:   packets,
-		TLS:       n.identity.ServerTLS(actorProtocol, gossipProtocol),
-		Protocols: []string{actorProtocol, gossipProtocol},
+		TLS:       n.identity.ServerTLS(actorProtocol, gossipProtocol, coreProtocol),
+		Protocols: []string{actorProtocol, gossipProtocol, coreProtocol},
 		Logger:    n.log,
 	})
 	if err != nil {
@@ -186,6 +187,9 @@ func (n *Node) connect(c *config, keys *security.Credentials, loopback bool) err
 		Logger:    n.log,
 	})
 	if err != nil {
+		return err
+	}
+	if err := n.openCore(c, timing); err != nil {
 		return err
 	}
 	n.running.Go(func() {

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 )
 
@@ -21,6 +22,7 @@ func (n *Node) Leave(ctx context.Context) error {
 func (n *Node) leave(ctx context.Context) {
 	defer close(n.left)
 	var errs []error
+	n.farewells.run(ctx)
 	if n.finder != nil {
 		n.finder.stop(ctx)
 	}
@@ -33,6 +35,10 @@ func (n *Node) leave(ctx context.Context) {
 	// Also when the actors took all the time there was, the others are told.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewellTimeout)
 	defer cancel()
+	if n.store != nil {
+		n.endSession(ctx)
+		errs = append(errs, n.store.core.Leave(ctx))
+	}
 	if n.transport != nil {
 		errs = append(errs, n.transport.Flush(ctx))
 	}
@@ -58,3 +64,53 @@ func (n *Node) leave(ctx context.Context) {
 }
 
 const farewellTimeout = 10 * time.Second
+
+// farewells are what users of the node want to do before it leaves.
+type farewells struct {
+	mu      sync.Mutex
+	next    int
+	pending map[int]func(context.Context)
+}
+
+// OnLeave lets f be called when the node begins to leave, while its actors, and
+// everything else, still work. Leave waits for f, which should return when its context
+// ends. Several are called at the same time. cancel takes f back; it does not wait for
+// an f that runs.
+func (n *Node) OnLeave(f func(ctx context.Context)) (cancel func()) {
+	w := &n.farewells
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.pending == nil {
+		w.pending = make(map[int]func(context.Context))
+	}
+	id := w.next
+	w.next++
+	w.pending[id] = f
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		delete(w.pending, id)
+	}
+}
+
+func (w *farewells) run(ctx context.Context) {
+	w.mu.Lock()
+	var running sync.WaitGroup
+	for _, f := range w.pending {
+		running.Go(func() { f(ctx) })
+	}
+	w.pending = nil
+	w.mu.Unlock()
+	running.Wait()
+}
+
+// endSession gives back what the node owns. Where that fails, its session runs out.
+func (n *Node) endSession(ctx context.Context) {
+	n.sessions.mu.Lock()
+	defer n.sessions.mu.Unlock()
+	if s := n.sessions.current; s != nil {
+		if err := s.session.Close(ctx); err != nil {
+			n.log.Debug("the session was left to run out", "error", err)
+		}
+	}
+}

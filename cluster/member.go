@@ -42,6 +42,7 @@ type instanceKey struct {
 type peer struct {
 	gossip.Member
 	services []catalog.Service
+	core     catalog.Core
 }
 
 // newer reports whether p, of the same name as other, is the later process.

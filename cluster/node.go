@@ -39,6 +39,11 @@ type Node struct {
 	avoided   avoided
 	payloads  payloadPool
 	inbound   *inbound
+	store     *Store
+	sessions  sessions
+	farewells farewells
+
+	extensions extensions
 
 	running sync.WaitGroup // goroutines of the node itself
 	ready   chan struct{}  // closed when Join is through, with or without success
@@ -61,6 +66,9 @@ func (n *Node) Address() string { return n.address }
 // System returns the actors of this node, for actor.Spawn. It belongs to the
 // node, which stops it.
 func (n *Node) System() *actor.System { return n.system }
+
+// Logger returns where the node logs, with its name.
+func (n *Node) Logger() *slog.Logger { return n.log }
 
 // Serve starts an actor of each definition and offers it to the whole cluster
 // under its name. The offer ends with the actor. Where one cannot be started, as
@@ -152,12 +160,12 @@ func (n *Node) observe(event gossip.Event) {
 		n.directory.joined(e.Member)
 		n.checkName(e.Member)
 	case gossip.CatalogChanged:
-		services, err := catalog.Decode(e.Catalog)
+		offered, err := catalog.Decode(e.Catalog)
 		if err != nil {
 			n.log.Warn("a node published a catalog that cannot be read", "peer", e.Member.Node, "error", err)
 			return
 		}
-		n.directory.serves(e.Member, services)
+		n.directory.offers(e.Member, offered)
 	case gossip.Left:
 		n.log.Info("node left", "peer", e.Member.Node)
 		n.forget(e.Member)

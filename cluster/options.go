@@ -102,6 +102,16 @@ func WithLogger(log *slog.Logger) Option { return option(func(c *config) { c.log
 // WithTiming sets how fast a crash is noticed.
 func WithTiming(t Timing) Option { return option(func(c *config) { c.timing = t }) }
 
+// WithVoters sets how many nodes keep the replicated store, if there are so many: 1, 3
+// or 5. The default is 3; it goes on as long as more than half of them do. All nodes
+// should agree.
+func WithVoters(n int) Option { return option(func(c *config) { c.voters = n }) }
+
+// WithExpect makes the replicated store wait, before it is used for the very first
+// time, until n nodes are there, up to the number of voters. Two halves of a network
+// that is split then never found one each. The default is 1. All nodes should agree.
+func WithExpect(n int) Option { return option(func(c *config) { c.expect = n }) }
+
 // WithMaxMessage sets the largest message, in bytes of its encoding, that the node
 // sends and takes. The default is 4 MiB. All nodes should agree.
 func WithMaxMessage(bytes int) Option { return option(func(c *config) { c.maxMessage = bytes }) }

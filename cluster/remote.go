@@ -154,6 +154,9 @@ func (n *Node) resolve(path string) (actor.Recipient, error) {
 	if name, ok := strings.CutPrefix(path, serviceScheme); ok {
 		return n.service(name)
 	}
+	if x := n.extensions.of(path); x != nil {
+		return x.Resolve(path)
+	}
 	rest, ok := strings.CutPrefix(path, "actor://")
 	name, local, found := strings.Cut(rest, "/")
 	if !ok || !found || name == "" {

@@ -79,13 +79,13 @@ const testRooms = `
 	cluster/internal/gossip      < cluster/clustertest security
 	cluster/internal/transport   < cluster/clustertest cluster/internal/wirepb security
 	cluster/internal/consensus   < cluster/clustertest persistence/storetest
-	cluster                      < cluster/clustertest cluster/networktest cluster/discoverytest cluster/balancertest
+	cluster                      < cluster/clustertest persistence/storetest cluster/networktest cluster/discoverytest cluster/balancertest
 	cluster/networktest          < cluster/clustertest
 	cluster/clustertest          < cluster/networktest
 	cluster/internal/chaos       < cluster/clustertest
-	cluster/lock                 < cluster/clustertest
+	cluster/lock                 < cluster/clustertest persistence/badger
 	cluster/topic                < cluster/clustertest
-	cluster/virtual              < cluster/clustertest
+	cluster/virtual              < cluster/clustertest persistence/badger
 	cluster/gateway              < cluster/clustertest
 	demo/...                     < cluster/clustertest actor/actortest
 `

@@ -199,29 +199,29 @@ func (c *Cluster) Crash(i int) {
 }
 
 // Restart starts the process of a crashed node again, with the same name and at
-// the same address.
-func (c *Cluster) Restart(i int) *cluster.Node {
+// the same address. The options count for this run of it alone.
+func (c *Cluster) Restart(i int, options ...cluster.Option) *cluster.Node {
 	c.t.Helper()
-	return c.restart(i, c.Node(i).Name())
+	return c.restart(i, c.Node(i).Name(), options)
 }
 
 // RestartElsewhere starts a crashed node again on another host, at another
 // address. The host is called like the node, with "-moved-1" and so on appended.
-func (c *Cluster) RestartElsewhere(i int) *cluster.Node {
+func (c *Cluster) RestartElsewhere(i int, options ...cluster.Option) *cluster.Node {
 	c.t.Helper()
 	name := c.Node(i).Name()
 	c.mu.Lock()
 	c.generations[name]++
 	host := fmt.Sprintf("%s-moved-%d", name, c.generations[name])
 	c.mu.Unlock()
-	return c.restart(i, host)
+	return c.restart(i, host, options)
 }
 
-func (c *Cluster) restart(i int, host string) *cluster.Node {
+func (c *Cluster) restart(i int, host string, options []cluster.Option) *cluster.Node {
 	c.t.Helper()
 	// A process takes a while to start: the next one is later than the last.
 	<-time.After(time.Millisecond)
-	n := c.start(c.Network.Host(host), c.Node(i).Name(), nil)
+	n := c.start(c.Network.Host(host), c.Node(i).Name(), options)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.byIndex[i] = n

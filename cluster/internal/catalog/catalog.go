@@ -1,4 +1,4 @@
-// Package catalog encodes what a node serves, as it is gossiped.
+// Package catalog encodes what a node has to offer, as it is gossiped.
 package catalog
 
 import (
@@ -10,11 +10,23 @@ import (
 	"github.com/troupe-go/troupe/cluster/internal/catalogpb"
 )
 
+// Catalog is what a node has to offer.
+type Catalog struct {
+	Services []Service
+	Core     Core
+}
+
 // Service is an actor that serves under a name.
 type Service struct {
 	Name string
 	Path string
 	UID  uint64
+}
+
+// Core is the consistent core that the node knows of; zero if it knows of none.
+type Core struct {
+	ID     string
+	Server string // the node's replica; empty if it has none
 }
 
 // ErrMalformed is wrapped by the errors of Decode.
@@ -26,30 +38,39 @@ const (
 	maxText     = 1024
 )
 
-// Encode returns the encoding of services.
-func Encode(services []Service) ([]byte, error) {
-	c := &catalogpb.Catalog{Services: make([]*catalogpb.Service, len(services))}
-	for i, s := range services {
-		c.Services[i] = &catalogpb.Service{Name: s.Name, Path: s.Path, Uid: s.UID}
+// Encode returns the encoding of c.
+func Encode(c Catalog) ([]byte, error) {
+	out := &catalogpb.Catalog{Services: make([]*catalogpb.Service, len(c.Services))}
+	for i, s := range c.Services {
+		out.Services[i] = &catalogpb.Service{Name: s.Name, Path: s.Path, Uid: s.UID}
 	}
-	return proto.Marshal(c)
+	if c.Core != (Core{}) {
+		out.Core = &catalogpb.Core{Id: c.Core.ID, Server: c.Core.Server}
+	}
+	return proto.Marshal(out)
 }
 
 // Decode is the inverse of Encode, for bytes from another node.
-func Decode(data []byte) ([]Service, error) {
-	var c catalogpb.Catalog
-	if err := proto.Unmarshal(data, &c); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrMalformed, err)
+func Decode(data []byte) (Catalog, error) {
+	var in catalogpb.Catalog
+	if err := proto.Unmarshal(data, &in); err != nil {
+		return Catalog{}, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	if len(c.Services) > maxServices {
-		return nil, fmt.Errorf("%w: %d services", ErrMalformed, len(c.Services))
+	if len(in.Services) > maxServices {
+		return Catalog{}, fmt.Errorf("%w: %d services", ErrMalformed, len(in.Services))
 	}
-	services := make([]Service, len(c.Services))
-	for i, s := range c.Services {
+	c := Catalog{Services: make([]Service, len(in.Services))}
+	for i, s := range in.Services {
 		if s.Name == "" || s.Path == "" || s.Uid == 0 || max(len(s.Name), len(s.Path)) > maxText {
-			return nil, fmt.Errorf("%w: service %d has an empty or overlong field", ErrMalformed, i)
+			return Catalog{}, fmt.Errorf("%w: service %d has an empty or overlong field", ErrMalformed, i)
 		}
-		services[i] = Service{Name: s.Name, Path: s.Path, UID: s.Uid}
+		c.Services[i] = Service{Name: s.Name, Path: s.Path, UID: s.Uid}
 	}
-	return services, nil
+	if core := in.Core; core != nil {
+		if core.Id == "" || max(len(core.Id), len(core.Server)) > maxText {
+			return Catalog{}, fmt.Errorf("%w: the core has an empty or overlong field", ErrMalformed)
+		}
+		c.Core = Core{ID: core.Id, Server: core.Server}
+	}
+	return c, nil
 }

@@ -2,35 +2,44 @@ package catalog_test
 
 import (
 	"errors"
-	"slices"
+	"reflect"
 	"testing"
 
 	"github.com/troupe-go/troupe/cluster/internal/catalog"
 )
 
 func TestCatalogSurvivesTheWire(t *testing.T) {
-	services := []catalog.Service{
-		{Name: "greeter", Path: "greeter", UID: 7},
-		{Name: "orders", Path: "shop/orders", UID: 1<<64 - 1},
-	}
-	data, err := catalog.Encode(services)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := catalog.Decode(data)
-	if err != nil || !slices.Equal(got, services) {
-		t.Fatalf("got %v, %v", got, err)
+	for _, c := range []catalog.Catalog{
+		{Services: []catalog.Service{}},
+		{Services: []catalog.Service{
+			{Name: "greeter", Path: "greeter", UID: 7},
+			{Name: "orders", Path: "shop/orders", UID: 1<<64 - 1},
+		}},
+		{Services: []catalog.Service{}, Core: catalog.Core{ID: "c", Server: "n/1"}},
+		{Services: []catalog.Service{}, Core: catalog.Core{ID: "c"}},
+	} {
+		data, err := catalog.Encode(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := catalog.Decode(data)
+		if err != nil || !reflect.DeepEqual(got, c) {
+			t.Fatalf("got %v, %v", got, err)
+		}
 	}
 }
 
-func TestIncompleteServicesAreRefused(t *testing.T) {
-	for name, s := range map[string]catalog.Service{
-		"no name":   {Path: "p", UID: 1},
-		"no path":   {Name: "n", UID: 1},
-		"no uid":    {Name: "n", Path: "p"},
-		"long path": {Name: "n", Path: string(make([]byte, 4096)), UID: 1},
+func TestIncompleteCatalogsAreRefused(t *testing.T) {
+	service := func(s catalog.Service) catalog.Catalog { return catalog.Catalog{Services: []catalog.Service{s}} }
+	for name, c := range map[string]catalog.Catalog{
+		"no name":   service(catalog.Service{Path: "p", UID: 1}),
+		"no path":   service(catalog.Service{Name: "n", UID: 1}),
+		"no uid":    service(catalog.Service{Name: "n", Path: "p"}),
+		"long path": service(catalog.Service{Name: "n", Path: string(make([]byte, 4096)), UID: 1}),
+		"no core":   {Core: catalog.Core{Server: "s"}},
+		"long core": {Core: catalog.Core{ID: "c", Server: string(make([]byte, 4096))}},
 	} {
-		data, err := catalog.Encode([]catalog.Service{s})
+		data, err := catalog.Encode(c)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -41,23 +50,26 @@ func TestIncompleteServicesAreRefused(t *testing.T) {
 }
 
 func FuzzDecode(f *testing.F) {
-	good, _ := catalog.Encode([]catalog.Service{{Name: "n", Path: "x/y", UID: 3}})
+	good, _ := catalog.Encode(catalog.Catalog{
+		Services: []catalog.Service{{Name: "n", Path: "x/y", UID: 3}},
+		Core:     catalog.Core{ID: "c", Server: "n/1"},
+	})
 	f.Add(good)
 	f.Add([]byte{0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f})
 	f.Fuzz(func(t *testing.T, data []byte) {
-		services, err := catalog.Decode(data)
+		c, err := catalog.Decode(data)
 		if err != nil {
 			if !errors.Is(err, catalog.ErrMalformed) {
 				t.Fatalf("untyped error %v", err)
 			}
 			return
 		}
-		again, err := catalog.Encode(services)
+		again, err := catalog.Encode(c)
 		if err != nil {
 			t.Fatal(err)
 		}
 		back, err := catalog.Decode(again)
-		if err != nil || !slices.Equal(back, services) {
+		if err != nil || !reflect.DeepEqual(back, c) {
 			t.Fatalf("round trip: %v, %v", back, err)
 		}
 	})

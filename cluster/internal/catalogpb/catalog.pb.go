@@ -26,6 +26,7 @@ const (
 type Catalog struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Services      []*Service             `protobuf:"bytes,1,rep,name=services,proto3" json:"services,omitempty"`
+	Core          *Core                  `protobuf:"bytes,2,opt,name=core,proto3" json:"core,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -67,6 +68,66 @@ func (x *Catalog) GetServices() []*Service {
 	return nil
 }
 
+func (x *Catalog) GetCore() *Core {
+	if x != nil {
+		return x.Core
+	}
+	return nil
+}
+
+// A core is what keeps the replicated store; the node knows of it.
+type Core struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Server        string                 `protobuf:"bytes,2,opt,name=server,proto3" json:"server,omitempty"` // the node's replica; empty if it has none
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Core) Reset() {
+	*x = Core{}
+	mi := &file_cluster_internal_catalogpb_catalog_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Core) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Core) ProtoMessage() {}
+
+func (x *Core) ProtoReflect() protoreflect.Message {
+	mi := &file_cluster_internal_catalogpb_catalog_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Core.ProtoReflect.Descriptor instead.
+func (*Core) Descriptor() ([]byte, []int) {
+	return file_cluster_internal_catalogpb_catalog_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Core) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Core) GetServer() string {
+	if x != nil {
+		return x.Server
+	}
+	return ""
+}
+
 // A service is an actor that serves under a name.
 type Service struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -79,7 +140,7 @@ type Service struct {
 
 func (x *Service) Reset() {
 	*x = Service{}
-	mi := &file_cluster_internal_catalogpb_catalog_proto_msgTypes[1]
+	mi := &file_cluster_internal_catalogpb_catalog_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -91,7 +152,7 @@ func (x *Service) String() string {
 func (*Service) ProtoMessage() {}
 
 func (x *Service) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_internal_catalogpb_catalog_proto_msgTypes[1]
+	mi := &file_cluster_internal_catalogpb_catalog_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -104,7 +165,7 @@ func (x *Service) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Service.ProtoReflect.Descriptor instead.
 func (*Service) Descriptor() ([]byte, []int) {
-	return file_cluster_internal_catalogpb_catalog_proto_rawDescGZIP(), []int{1}
+	return file_cluster_internal_catalogpb_catalog_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Service) GetName() string {
@@ -132,9 +193,13 @@ var File_cluster_internal_catalogpb_catalog_proto protoreflect.FileDescriptor
 
 const file_cluster_internal_catalogpb_catalog_proto_rawDesc = "" +
 	"\n" +
-	"(cluster/internal/catalogpb/catalog.proto\x12\x11troupe.catalog.v1\"A\n" +
+	"(cluster/internal/catalogpb/catalog.proto\x12\x11troupe.catalog.v1\"n\n" +
 	"\aCatalog\x126\n" +
-	"\bservices\x18\x01 \x03(\v2\x1a.troupe.catalog.v1.ServiceR\bservices\"C\n" +
+	"\bservices\x18\x01 \x03(\v2\x1a.troupe.catalog.v1.ServiceR\bservices\x12+\n" +
+	"\x04core\x18\x02 \x01(\v2\x17.troupe.catalog.v1.CoreR\x04core\".\n" +
+	"\x04Core\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
+	"\x06server\x18\x02 \x01(\tR\x06server\"C\n" +
 	"\aService\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
 	"\x04path\x18\x02 \x01(\tR\x04path\x12\x10\n" +
@@ -152,18 +217,20 @@ func file_cluster_internal_catalogpb_catalog_proto_rawDescGZIP() []byte {
 	return file_cluster_internal_catalogpb_catalog_proto_rawDescData
 }
 
-var file_cluster_internal_catalogpb_catalog_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_cluster_internal_catalogpb_catalog_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
 var file_cluster_internal_catalogpb_catalog_proto_goTypes = []any{
 	(*Catalog)(nil), // 0: troupe.catalog.v1.Catalog
-	(*Service)(nil), // 1: troupe.catalog.v1.Service
+	(*Core)(nil),    // 1: troupe.catalog.v1.Core
+	(*Service)(nil), // 2: troupe.catalog.v1.Service
 }
 var file_cluster_internal_catalogpb_catalog_proto_depIdxs = []int32{
-	1, // 0: troupe.catalog.v1.Catalog.services:type_name -> troupe.catalog.v1.Service
-	1, // [1:1] is the sub-list for method output_type
-	1, // [1:1] is the sub-list for method input_type
-	1, // [1:1] is the sub-list for extension type_name
-	1, // [1:1] is the sub-list for extension extendee
-	0, // [0:1] is the sub-list for field type_name
+	2, // 0: troupe.catalog.v1.Catalog.services:type_name -> troupe.catalog.v1.Service
+	1, // 1: troupe.catalog.v1.Catalog.core:type_name -> troupe.catalog.v1.Core
+	2, // [2:2] is the sub-list for method output_type
+	2, // [2:2] is the sub-list for method input_type
+	2, // [2:2] is the sub-list for extension type_name
+	2, // [2:2] is the sub-list for extension extendee
+	0, // [0:2] is the sub-list for field type_name
 }
 
 func init() { file_cluster_internal_catalogpb_catalog_proto_init() }
@@ -177,7 +244,7 @@ func file_cluster_internal_catalogpb_catalog_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cluster_internal_catalogpb_catalog_proto_rawDesc), len(file_cluster_internal_catalogpb_catalog_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   2,
+			NumMessages:   3,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -1,0 +1,22 @@
+package actor
+
+// Guard lets check refuse messages in the actor's turn, just before each would be
+// handled, timers included: for an actor that must not go on when something it
+// depends on, such as a lease, is gone. What check returns is the answer; the message
+// surely was not handled, and one that was told becomes a dead letter. check must be
+// quick, and is called by the actor only. It is not asked about Started and Stopped.
+func Guard(check func() error) DefineOption {
+	return defineOption(func(d *definition) { d.guard = check })
+}
+
+// admitted reports whether the guard lets e be handled; else it has been answered.
+func (c *cell) admitted(e Envelope) bool {
+	err := c.def.guard()
+	if err == nil {
+		return true
+	}
+	refusal := *AsError(err)
+	refusal.NotRun, refusal.cause = true, err
+	c.system.undelivered(e, c, &refusal)
+	return false
+}

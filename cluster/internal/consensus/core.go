@@ -1,0 +1,339 @@
+package consensus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/troupe-go/troupe/actor"
+	"github.com/troupe-go/troupe/persistence"
+)
+
+var (
+	// ErrTwoCores says that the nodes of one cluster have replicas of different cores.
+	ErrTwoCores = actor.NewError(actor.FailedPrecondition, "two cores")
+	// ErrOutcomeUnknown says that a transaction may have been applied or not, or may
+	// be yet: read before you send it again.
+	ErrOutcomeUnknown = actor.NewError(actor.Unknown, "outcome unknown")
+	// ErrSessionEnded says that a session has expired or was closed.
+	ErrSessionEnded = actor.NewError(actor.Aborted, "session has ended")
+)
+
+// The namespaces of a core: what users of the store keep, and what Troupe does.
+const (
+	userSpace   = "user"
+	systemSpace = "system"
+)
+
+// Core is a node's part in the replicated store: it finds or founds the core of its
+// cluster when it is first used, has a replica of it if it is asked to, and otherwise
+// asks nodes that have one. As a [persistence.Store] it is what users keep there. All
+// methods may be called concurrently.
+//
+// When no leader can be reached for [Timing.Patience], reads and writes fail with an
+// error that is Unavailable, says why, and has NotRun: nothing has happened. A write that
+// had been sent to a leader by then fails with [ErrOutcomeUnknown] instead. If its
+// context ends first, its outcome is not known either.
+type Core struct {
+	config  Config
+	log     *slog.Logger
+	born    time.Time
+	ctx     context.Context // of everything that runs
+	stop    context.CancelFunc
+	running sync.WaitGroup
+	end     func() error
+	inlet   inlet
+
+	user, system persistence.Store
+	members      membership
+	search       search
+	proposer     proposer
+
+	// joining is held, as a channel of capacity 1, by whoever is about to take part
+	// in a core, or to stop that.
+	joining   chan struct{}
+	candidate string // the core that this node has invited others to; joining is held
+
+	mu       sync.Mutex
+	closed   bool
+	id       identity
+	replica  *replica
+	dismiss  context.CancelFunc // ends what runs for the replica
+	patient  time.Time          // requests wait until then at least: the core is starting
+	founding *founding
+	sessions *sessionTable // while this node leads
+}
+
+// New returns the part of a node in the core of its cluster. It starts no goroutine and
+// makes no file, unless config.Dir holds a replica of before: that is opened in the
+// background.
+func New(config Config) (*Core, error) {
+	config = config.withDefaults()
+	if err := config.validate(); err != nil {
+		return nil, err
+	}
+	id, err := readIdentity(config.Dir)
+	if err != nil {
+		return nil, err
+	}
+	if id.Core != "" && id.Node != config.Node {
+		return nil, actor.Errorf(actor.FailedPrecondition, "consensus: %s is that of node %q; give node %q a folder of its own, or its name back", config.Dir, id.Node, config.Node)
+	}
+	c := &Core{config: config, log: config.Logger, born: time.Now(), joining: make(chan struct{}, 1), id: id}
+	c.ctx, c.stop = context.WithCancel(context.Background())
+	c.end = sync.OnceValue(c.close)
+	c.inlet.base = config.Listener
+	all := store{c}
+	c.user = persistence.Namespace(all, userSpace)
+	c.system = persistence.Namespace(all, systemSpace)
+	if id.Core != "" {
+		c.patient = c.born.Add(config.Timing.startup())
+		c.announce()
+	}
+	if id.Server != "" {
+		c.joining <- struct{}{}
+		c.start(c.reopen)
+	}
+	return c, nil
+}
+
+// reopen opens the replica that the folder holds. The caller holds joining.
+func (c *Core) reopen(ctx context.Context) {
+	defer func() { <-c.joining }()
+	if err := c.open(ctx, c.identity(), nil); err != nil && ctx.Err() == nil {
+		c.log.Error("consensus: this node goes on without its replica, which cannot be opened", "dir", c.config.Dir, "error", err)
+	}
+}
+
+// open starts the replica that id names, and announces it. The caller holds joining.
+func (c *Core) open(ctx context.Context, id identity, founders []raftServer) error {
+	before := c.identity()
+	dir := c.config.Dir
+	if dir != "" {
+		dir = filepath.Join(dir, replicaFolder)
+		if before.Server != id.Server {
+			if err := os.RemoveAll(dir); err != nil {
+				return err
+			}
+		}
+	}
+	if err := c.become(id); err != nil {
+		return err
+	}
+	r, err := openReplica(ctx, replicaConfig{
+		Core: id.Core, Server: id.Server, Node: c.config.Node, Dir: dir,
+		Logger: c.log, Timing: c.config.Timing, Voters: c.config.Voters,
+		Bootstrap: founders,
+		Dial:      c.config.Dial, Listener: c.inlet.listen(),
+		Members: func() []Member { return c.members.look(c).candidates(id.Core) },
+		Invite:  c.invite,
+	})
+	if err == nil && !id.Founded && begun(r) {
+		id.Founded = true
+		if err = c.become(id); err != nil {
+			err = errors.Join(err, r.Close())
+		}
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("consensus: opening the replica: %w", err), c.become(before))
+	}
+	c.mu.Lock()
+	if c.closed {
+		c.mu.Unlock()
+		return errors.Join(errClosed(), r.Close())
+	}
+	serving, dismiss := context.WithCancel(c.ctx)
+	c.replica, c.dismiss = r, dismiss
+	if id.Founded {
+		c.patient = time.Now().Add(c.config.Timing.startup())
+	}
+	c.mu.Unlock()
+	c.inlet.start(c)
+	c.start(func(context.Context) { c.guard(serving, r) })
+	c.start(func(context.Context) { c.reign(serving, r) })
+	c.announce()
+	return nil
+}
+
+// discard ends the replica for good: the node stays without one. If its core has never
+// come to be, the node forgets it. The caller holds joining.
+func (c *Core) discard(r *replica) error {
+	err := c.withdraw(r)
+	id := c.identity()
+	id.Server = ""
+	if !id.Founded {
+		id = identity{}
+	}
+	err = errors.Join(err, c.become(id))
+	c.announce()
+	if c.config.Dir != "" {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(c.config.Dir, replicaFolder)))
+	}
+	return err
+}
+
+// withdraw closes the replica: from now on the node has none. The caller holds joining.
+func (c *Core) withdraw(r *replica) error {
+	c.mu.Lock()
+	c.replica = nil
+	c.dismiss()
+	c.mu.Unlock()
+	return r.Close()
+}
+
+// become changes what the node remembers. The caller holds joining.
+func (c *Core) become(id identity) error {
+	if id == c.identity() {
+		return nil
+	}
+	if err := id.write(c.config.Dir); err != nil {
+		return fmt.Errorf("consensus: keeping which core this node is of: %w", err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.id.Core == "" {
+		c.patient = time.Now().Add(c.config.Timing.startup())
+	}
+	c.id = id
+	return nil
+}
+
+func (c *Core) identity() identity {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.id
+}
+
+// local returns the replica of this node, nil if it has none.
+func (c *Core) local() *replica {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.replica
+}
+
+// announce tells the other nodes what this one has. A core that may yet not come to be
+// is not spoken of.
+func (c *Core) announce() {
+	c.mu.Lock()
+	var a Announcement
+	if c.id.Founded {
+		a.Core = c.id.Core
+		if c.replica != nil {
+			a.Server = c.id.Server
+		}
+	}
+	c.mu.Unlock()
+	c.config.Announce(a)
+}
+
+// System returns the part of the store that Troupe itself uses, for sessions and what
+// they own. Closing it does nothing.
+func (c *Core) System() persistence.Store { return c.system }
+
+// Leave is Close, but before that hands over leadership and the vote, if this node has
+// them and others can go on without it; for that it waits as long as an election takes,
+// at most. Its error says that ctx ended before; the Core is closed nevertheless.
+func (c *Core) Leave(ctx context.Context) error {
+	return errors.Join(c.depart(ctx), c.Close())
+}
+
+func (c *Core) depart(ctx context.Context) error {
+	if !c.enter() {
+		return nil
+	}
+	defer c.running.Done()
+	ctx, cancel := c.within(ctx)
+	defer cancel()
+	select {
+	case c.joining <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-c.joining }()
+	r := c.local()
+	if r == nil {
+		return nil
+	}
+	removing, cancel := context.WithTimeout(ctx, c.config.Timing.startup())
+	defer cancel()
+	if err := r.Remove(removing); err != nil && ctx.Err() != nil {
+		return fmt.Errorf("consensus: leaving: %w", err)
+	} else if err != nil {
+		// It keeps what it has, as if it had crashed: the others may need it again.
+		c.log.Warn("consensus: this node leaves, and nobody can take its place in the replicated store", "reason", err)
+		return nil
+	}
+	if member, err := c.isServer(ctx); err != nil || member {
+		return nil // it keeps what it has, and will be back
+	}
+	return c.discard(r)
+}
+
+// Close ends the Core and waits for its goroutines. Whoever uses it gets
+// [persistence.ErrClosed]. For the others it is as if the node had crashed. It is
+// idempotent.
+func (c *Core) Close() error { return c.end() }
+
+func (c *Core) close() error {
+	c.mu.Lock()
+	c.closed = true
+	r := c.replica
+	c.mu.Unlock()
+	c.stop()
+	var err error
+	if r != nil {
+		err = r.Close()
+	}
+	err = errors.Join(err, c.config.Listener.Close())
+	c.running.Wait()
+	return err
+}
+
+// start runs f in a goroutine that Close waits for; not if it is closed.
+func (c *Core) start(f func(context.Context)) {
+	if c.enter() {
+		go func() {
+			defer c.running.Done()
+			f(c.ctx)
+		}()
+	}
+}
+
+// enter lets Close wait until the caller calls running.Done. It reports whether the
+// Core is open.
+func (c *Core) enter() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closed {
+		c.running.Add(1)
+	}
+	return !c.closed
+}
+
+// within returns a context that also ends when the Core is closed.
+func (c *Core) within(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(c.ctx, cancel)
+	return ctx, func() {
+		stop()
+		cancel()
+	}
+}
+
+// check returns why nothing can be done with ctx.
+func (c *Core) check(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if c.ctx.Err() != nil {
+		return errClosed()
+	}
+	return nil
+}
+
+func errClosed() error { return fmt.Errorf("consensus: %w", persistence.ErrClosed) }

@@ -1,0 +1,65 @@
+package consensus
+
+import (
+	"testing"
+	"time"
+
+	"github.com/troupe-go/troupe/persistence"
+	"github.com/troupe-go/troupe/persistence/storetest"
+)
+
+// TestCoreIsAStore runs in real time: subtests cannot share a bubble.
+func TestCoreIsAStore(t *testing.T) {
+	names := []string{"a", "b", "c", "d", "e"}
+	for _, test := range []struct {
+		name  string
+		nodes int
+		at    func([]*node) *node
+	}{
+		{"Alone", 1, func(nodes []*node) *node { return nodes[0] }},
+		{"Leader", 3, func(nodes []*node) *node { return pick(nodes, true, true) }},
+		{"Follower", 3, func(nodes []*node) *node { return pick(nodes, true, false) }},
+		{"FourthWithoutReplica", 4, func(nodes []*node) *node { return pick(nodes, false, false) }},
+		{"FifthWithoutReplica", 5, func(nodes []*node) *node { return pick(nodes, false, false) }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			storetest.Run(t, func(t *testing.T) persistence.Store {
+				w := newWorld(t, 1)
+				w.slowest = 0
+				w.timing = Timing{
+					Heartbeat: 100 * time.Millisecond, Election: 100 * time.Millisecond, LeaderLease: 100 * time.Millisecond,
+					SessionTTL: time.Second, Patience: time.Minute, Stabilize: time.Minute, Replace: time.Minute,
+				}
+				var nodes []*node
+				for _, name := range names[:test.nodes] {
+					nodes = append(nodes, w.join(name, func(c *Config) {
+						c.Settle = 0
+						c.Expect = min(3, test.nodes)
+					}))
+				}
+				if _, err := persistence.Latest(t.Context(), nodes[0]); err != nil {
+					t.Fatal(err)
+				}
+				return test.at(nodes)
+			})
+		})
+	}
+}
+
+// pick returns a node with a replica or without, and among the former the leader or not.
+func pick(nodes []*node, replica, leads bool) *node {
+	for _, n := range nodes {
+		r := n.local()
+		if r == nil {
+			if !replica {
+				return n
+			}
+			continue
+		}
+		if _, _, ok := r.Leads(); replica && ok == leads {
+			return n
+		}
+	}
+	panic("no such node")
+}

@@ -1,0 +1,156 @@
+package consensus
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	pb "github.com/troupe-go/troupe/cluster/internal/consensuspb"
+)
+
+// begun reports whether a core has come to be, as its replica knows: there is more in
+// the log than who founds it.
+func begun(r *replica) bool { return r.Status().Log > 1 }
+
+// confirm remembers that the core of a replica has come to be, and tells the others.
+func (c *Core) confirm(ctx context.Context, r *replica) {
+	if c.identity().Founded {
+		return
+	}
+	select {
+	case c.joining <- struct{}{}:
+	case <-ctx.Done():
+		return
+	}
+	defer func() { <-c.joining }()
+	if c.local() != r {
+		return
+	}
+	id := c.identity()
+	id.Founded = true
+	if err := c.become(id); err != nil {
+		c.log.Warn("consensus: the core of this node is not remembered", "error", err)
+		return
+	}
+	c.announce()
+}
+
+// guard watches over the replica of this node: it reports other cores, and ends a
+// replica that has failed, or that is not part of a core.
+func (c *Core) guard(ctx context.Context, r *replica) {
+	timing := c.config.Timing
+	reported := map[string]bool{c.identity().Core: true}
+	alone := time.NewTimer(2 * timing.startup())
+	defer alone.Stop()
+	for {
+		changed := r.LeaderChanged()
+		if leader, _ := r.Leader(); leader != "" {
+			c.confirm(ctx, r)
+			alone.Reset(timing.Replace)
+		}
+		v := c.members.look(c)
+		for core, nodes := range v.replicas {
+			if !reported[core] {
+				reported[core] = true
+				c.log.Error("consensus: another core is in this cluster; stop its nodes and remove their state folders, or restart them if they keep nothing on disk",
+					"core", c.identity().Core, "other", core, "nodes", nodes)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		case <-v.changed:
+		case <-r.Failed():
+			c.log.Error("consensus: this node goes on without its replica", "error", r.Err())
+			c.drop(ctx, r)
+			return
+		case <-alone.C:
+			alone.Reset(timing.Replace)
+			if leader, _ := r.Leader(); leader != "" {
+				continue
+			}
+			if (!begun(r) || c.isRemoved(ctx)) && c.retire(ctx, r) {
+				return
+			}
+		}
+	}
+}
+
+// isRemoved reports whether the leader of the core says twice, with time between to
+// take it back, that this node's replica is none of its servers.
+func (c *Core) isRemoved(ctx context.Context) bool {
+	for range 2 {
+		if member, err := c.isServer(ctx); err != nil || member {
+			return false
+		}
+		pause := time.NewTimer(c.config.Timing.Stabilize)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return false
+		}
+	}
+	return true
+}
+
+// isServer asks the leader whether this node's replica is one of its core's.
+func (c *Core) isServer(ctx context.Context) (bool, error) {
+	id := c.identity()
+	l, err := c.leader(ctx, time.Now().Add(c.config.Timing.Patience))
+	if err != nil {
+		return false, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.config.Timing.Patience)
+	defer cancel()
+	reply, err := c.request(ctx, l.node, &pb.Request{Core: id.Core, Kind: &pb.Request_Who{Who: &pb.Who{}}})
+	if err == nil && !reply.GetWho().GetLeads() {
+		err = errNotLeader
+	}
+	if err != nil {
+		c.search.forget(l)
+		return false, err
+	}
+	listed := func(s *pb.Server) bool { return s.GetId() == id.Server }
+	return slices.ContainsFunc(reply.GetWho().Servers, listed), nil
+}
+
+// retire ends a replica that its core does not need, or whose core has never come to be.
+// It reports whether that was done.
+func (c *Core) retire(ctx context.Context, r *replica) bool {
+	select {
+	case c.joining <- struct{}{}:
+	case <-ctx.Done():
+		return true
+	}
+	defer func() { <-c.joining }()
+	if c.local() != r {
+		return true
+	}
+	if leader, _ := r.Leader(); leader != "" {
+		return false
+	}
+	c.log.Info("consensus: this node is not needed as a replica, or its core has not come to be", "core", c.identity().Core)
+	if err := c.discard(r); err != nil {
+		c.log.Warn("consensus: ending a replica that is not needed", "error", err)
+	}
+	return true
+}
+
+// drop closes a replica that has failed, and keeps its files.
+func (c *Core) drop(ctx context.Context, r *replica) {
+	select {
+	case c.joining <- struct{}{}:
+	case <-ctx.Done():
+		return
+	}
+	defer func() { <-c.joining }()
+	if c.local() != r {
+		return
+	}
+	if err := c.withdraw(r); err != nil {
+		c.log.Warn("consensus: closing the failed replica", "error", err)
+	}
+	c.announce()
+}

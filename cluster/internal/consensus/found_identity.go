@@ -1,0 +1,108 @@
+package consensus
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+)
+
+// identity is what a node remembers of its core, also over a restart.
+type identity struct {
+	Node string `json:"node"`
+	// Core is the one this node takes part in; it will never found another. Founded
+	// says that it has had a leader, so that it is more than an intention.
+	Core    string `json:"core"`
+	Founded bool   `json:"founded,omitempty"`
+	// Server is that of the replica in the folder, empty if there is none.
+	Server string `json:"server,omitempty"`
+}
+
+// What is in the folder of a core.
+const (
+	identityName  = "core.json"
+	replicaFolder = "replica"
+)
+
+// readIdentity returns what dir holds; nothing if there is nothing, or no dir.
+func readIdentity(dir string) (id identity, err error) {
+	if dir == "" {
+		return identity{}, nil
+	}
+	path := filepath.Join(dir, identityName)
+	data, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return identity{}, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(data, &id)
+	}
+	if err == nil && (id.Core == "" || id.Node == "") {
+		err = errors.New("it names no core")
+	}
+	if err != nil {
+		return identity{}, fmt.Errorf("consensus: reading %s: %w; restore the file, or remove the folder if other nodes have the data", path, err)
+	}
+	return id, nil
+}
+
+// write makes id what dir holds, durably; nothing if it is zero.
+func (id identity) write(dir string) error {
+	switch {
+	case dir == "":
+		return nil
+	case id == identity{}:
+		return os.Remove(filepath.Join(dir, identityName))
+	}
+	data, err := json.Marshal(id)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	path := filepath.Join(dir, identityName)
+	f, err := os.CreateTemp(dir, identityName+"-*")
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
+	}
+	return syncFolder(dir)
+}
+
+func syncFolder(dir string) error {
+	if runtime.GOOS == "windows" { // it syncs a rename with the file
+		return nil
+	}
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// newServer returns the ID of a server that has never been.
+func newServer(node string) string { return node + "/" + randomHex(4) }
+
+func newCore() string { return randomHex(8) }
+
+func randomHex(bytes int) string {
+	b := make([]byte, bytes)
+	_, _ = rand.Read(b) // never fails
+	return hex.EncodeToString(b)
+}

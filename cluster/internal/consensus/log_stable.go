@@ -1,0 +1,84 @@
+package consensus
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/troupe-go/troupe/cluster/internal/consensuspb"
+	"github.com/troupe-go/troupe/persistence"
+)
+
+// Set implements [raft.StableStore].
+func (l *logStore) Set(key, value []byte) error {
+	name := stablePrefix + string(key)
+	l.mu.Lock()
+	present, ok := l.stable[name]
+	l.mu.Unlock()
+	if ok && string(present) == string(value) {
+		return nil
+	}
+	value = append([]byte{}, value...)
+	t := persistence.Transaction{Then: []persistence.Change{{Key: name, Value: value}}}
+	if _, err := l.store.Commit(context.Background(), t); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stable[name] = value
+	return nil
+}
+
+// Get implements [raft.StableStore]; there is nothing, and no error, if key was never set.
+func (l *logStore) Get(key []byte) ([]byte, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.stable[stablePrefix+string(key)], nil
+}
+
+// SetUint64 implements [raft.StableStore]. It returns no error: raft is stopped instead.
+func (l *logStore) SetUint64(key []byte, n uint64) error {
+	if err := l.Set(key, binary.BigEndian.AppendUint64(nil, n)); err != nil {
+		l.failed(fmt.Errorf("consensus: writing %s of the log: %w", key, err))
+	}
+	return nil
+}
+
+// GetUint64 implements [raft.StableStore]; 0 if key was never set.
+func (l *logStore) GetUint64(key []byte) (uint64, error) {
+	value, err := l.Get(key)
+	switch {
+	case err != nil || value == nil:
+		return 0, err
+	case len(value) != 8:
+		return 0, fmt.Errorf("consensus: %w: %s of the log has %d bytes", persistence.ErrCorrupt, key, len(value))
+	}
+	return binary.BigEndian.Uint64(value), nil
+}
+
+// marker returns that of the latest snapshot, or nil.
+func (l *logStore) marker(ctx context.Context) (*consensuspb.Marker, error) {
+	r, err := l.store.Get(ctx, markerKey)
+	if errors.Is(err, persistence.ErrNotFound) {
+		return nil, nil
+	}
+	m := new(consensuspb.Marker)
+	if err == nil {
+		err = proto.Unmarshal(r.Value, m)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("consensus: reading the marker of the log: %w", err)
+	}
+	return m, nil
+}
+
+func (l *logStore) setMarker(m *consensuspb.Marker) error {
+	data, err := proto.Marshal(m)
+	if err == nil {
+		_, err = l.store.Commit(context.Background(), persistence.Transaction{Then: []persistence.Change{{Key: markerKey, Value: data}}})
+	}
+	return err
+}

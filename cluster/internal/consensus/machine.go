@@ -1,0 +1,167 @@
+package consensus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/raft"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/troupe-go/troupe/cluster/internal/consensuspb"
+	"github.com/troupe-go/troupe/persistence"
+	"github.com/troupe-go/troupe/persistence/badger"
+)
+
+// machine applies the entries of the log to the replica's store. It is a
+// [raft.BatchingFSM]. Raft calls it from one goroutine.
+type machine struct {
+	store     *badger.Replica
+	snapshots *snapshots
+	failed    func(error) // told when the replica must not go on
+	broken    error       // why nothing is applied any more
+
+	mu      sync.Mutex
+	through uint64        // index of the last entry that raft has given
+	grown   chan struct{} // closed when through grows; nil if nobody waits
+}
+
+// applied is what raft's future gets for an entry.
+type applied struct {
+	term     uint64
+	outcomes []badger.Outcome // nil if the entry was stale
+	err      error
+}
+
+// Apply implements [raft.FSM].
+func (m *machine) Apply(entry *raft.Log) any { return m.ApplyBatch([]*raft.Log{entry})[0] }
+
+// ApplyBatch implements [raft.BatchingFSM]. A response is an applied.
+func (m *machine) ApplyBatch(logs []*raft.Log) []any {
+	responses := make([]any, len(logs))
+	results := make([]applied, len(logs))
+	entries := make([]badger.Entry, len(logs))
+	for i, l := range logs {
+		results[i].term = l.Term
+		responses[i] = &results[i]
+		entries[i].Index = l.Index
+		if l.Type == raft.LogCommand {
+			// One that does not decode does nothing, on every replica.
+			if err := decodeEntry(l.Data, &entries[i]); err != nil {
+				entries[i], results[i].err = badger.Entry{Index: l.Index}, err
+			}
+		}
+	}
+	if m.broken == nil {
+		outcomes, err := m.store.Apply(entries)
+		if err != nil {
+			m.fail(fmt.Errorf("consensus: applying entries %d to %d: %w", logs[0].Index, logs[len(logs)-1].Index, err))
+		}
+		for i := range outcomes {
+			results[i].outcomes = outcomes[i]
+		}
+	}
+	if m.broken != nil {
+		for i := range results {
+			results[i].err = m.broken
+		}
+		return responses
+	}
+	m.advance(logs[len(logs)-1].Index)
+	return responses
+}
+
+func (m *machine) fail(err error) {
+	m.broken = err
+	m.failed(err)
+}
+
+func (m *machine) advance(index uint64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.through = max(m.through, index)
+	if m.grown != nil {
+		close(m.grown)
+		m.grown = nil
+	}
+}
+
+// progress returns how far raft has got, and a channel that is closed when it gets on.
+func (m *machine) progress() (through uint64, grown <-chan struct{}) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.grown == nil {
+		m.grown = make(chan struct{})
+	}
+	return m.through, m.grown
+}
+
+// Snapshot implements [raft.FSM]: everything applied so far gets durable, so that the
+// log can go.
+func (m *machine) Snapshot() (raft.FSMSnapshot, error) {
+	if m.broken != nil {
+		return nil, m.broken
+	}
+	if err := m.store.Sync(); err != nil {
+		m.fail(fmt.Errorf("consensus: syncing the store: %w", err))
+		return nil, err
+	}
+	return marking{}, nil
+}
+
+// Restore implements [raft.FSM]. The stream is known to snapshots.
+func (m *machine) Restore(io.ReadCloser) error {
+	if m.broken != nil {
+		return m.broken
+	}
+	meta, fatal, err := m.snapshots.install()
+	if fatal {
+		m.fail(fmt.Errorf("consensus: installing a snapshot: %w", err))
+		return nil // raft would panic; it is being stopped
+	}
+	if err == nil {
+		m.advance(meta.Index)
+	}
+	return err
+}
+
+// damaged says that a snapshot could not be installed for what it is.
+func damaged(err error) bool {
+	return errors.Is(err, persistence.ErrCorrupt) || errors.Is(err, persistence.ErrInvalid) || errors.Is(err, context.Canceled)
+}
+
+// marking is a snapshot that consists of its marker.
+type marking struct{}
+
+// Persist implements [raft.FSMSnapshot].
+func (marking) Persist(sink raft.SnapshotSink) error {
+	sink.(*snapshotSink).marked = true
+	return sink.Close()
+}
+
+// Release implements [raft.FSMSnapshot].
+func (marking) Release() {}
+
+// encodeEntry returns e as an entry of the log has it. Its index is that of the log.
+func encodeEntry(e *badger.Entry) ([]byte, error) {
+	p := &consensuspb.Entry{At: e.At.UnixNano(), From: e.From, Sequence: e.Sequence, Expire: e.Expire}
+	for i := range e.Transactions {
+		p.Transactions = append(p.Transactions, encodeTransaction(&e.Transactions[i]))
+	}
+	return proto.Marshal(p)
+}
+
+func decodeEntry(data []byte, e *badger.Entry) error {
+	var p consensuspb.Entry
+	if err := proto.Unmarshal(data, &p); err != nil {
+		return fmt.Errorf("consensus: %w: an entry does not decode: %w", persistence.ErrInvalid, err)
+	}
+	e.At, e.From, e.Sequence, e.Expire = time.Unix(0, p.At), p.From, p.Sequence, p.Expire
+	for _, t := range p.Transactions {
+		e.Transactions = append(e.Transactions, decodeTransaction(t))
+	}
+	return nil
+}

@@ -1,0 +1,59 @@
+package consensus
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+)
+
+// raftServer is a member of a core, by the node it runs on and its own ID.
+type raftServer struct{ Node, Server string }
+
+// replicaConfig says what one replica is part of, and how it reaches the others. All
+// functions may be called concurrently.
+type replicaConfig struct {
+	// Core is the ID of the core, Server that of this member: "<node>/<8 hex digits>",
+	// made once per data folder. A node that has lost its disk is a new server.
+	Core, Server string
+
+	// Node is the name of this node. Dir is the folder of the replica; empty keeps log
+	// and store in memory.
+	Node, Dir string
+
+	Logger *slog.Logger
+	Timing Timing
+
+	// Voters is how many voters the leader tries to have.
+	Voters int
+
+	// Bootstrap founds the core with these voters, itself included. It is not used if
+	// the folder holds a replica of before.
+	Bootstrap []raftServer
+
+	// Dial returns an authenticated connection to the raft listener of that node,
+	// Listener gives such connections of others. The replica closes Listener.
+	Dial     func(ctx context.Context, node string) (net.Conn, error)
+	Listener net.Listener
+
+	// Members are the nodes that are alive, as far as this node knows, itself included.
+	Members func() []Member
+
+	// snapshotThreshold is after how many entries the log is cut, and how many it keeps;
+	// 0 is raft's default.
+	snapshotThreshold uint64
+
+	// Invite asks that node to start an empty replica of this core, and returns the ID
+	// that its server has. It is asked again if the answer was lost.
+	Invite func(ctx context.Context, node, core string) (server string, err error)
+}
+
+// errNotLeader says that the replica does not lead: what was asked for has surely not
+// happened. Errors that are it may be a [notLeaderError].
+var errNotLeader = errors.New("consensus: this replica does not lead")
+
+// notLeaderError is errNotLeader with the node that leads instead.
+type notLeaderError struct{ Leader string }
+
+func (e notLeaderError) Error() string { return errNotLeader.Error() + "; " + e.Leader + " does" }
+func (e notLeaderError) Unwrap() error { return errNotLeader }

@@ -1,0 +1,160 @@
+package consensus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/troupe-go/troupe/actor"
+	pb "github.com/troupe-go/troupe/cluster/internal/consensuspb"
+)
+
+// request has a node, which may be this one, answer q.
+func (c *Core) request(ctx context.Context, node string, q *pb.Request) (*pb.Response, error) {
+	if node != c.config.Node {
+		return c.send(ctx, node, q)
+	}
+	reply := c.serve(ctx, node, q)
+	return reply, errorOf(reply.Failure)
+}
+
+// atLeader has the leader answer q, and sends it again, to a new leader too, until it
+// has. For a commit, an error that is not [ErrOutcomeUnknown] nor that of ctx says that
+// nothing has happened.
+func (c *Core) atLeader(ctx context.Context, q *pb.Request) (*pb.Response, error) {
+	until := c.patience()
+	sent := false // and it may have been done
+	for attempt := 0; ; attempt++ {
+		l, err := c.leader(ctx, until)
+		if err != nil {
+			if sent && ctx.Err() == nil {
+				err = outcomeUnknown(err)
+			}
+			return nil, err
+		}
+		if sent {
+			q.GetCommit().Again = true
+		}
+		reply, err := c.attempt(ctx, l, q, &until)
+		if err == nil {
+			return reply, nil
+		}
+		final := definite(err)
+		if !final {
+			c.search.forget(l)
+			sent = sent || q.GetCommit() != nil && !notRun(err)
+			final = time.Now().After(until)
+		}
+		switch {
+		case final && sent:
+			return nil, outcomeUnknown(err)
+		case final && !definite(err):
+			return nil, notYet("node %s leads, but does not answer: %w", l.node, err)
+		case final:
+			return nil, err
+		}
+		if err := c.pause(ctx, attempt); err != nil {
+			return nil, err
+		}
+	}
+}
+
+func outcomeUnknown(cause error) error {
+	return actor.Errorf(actor.Unknown, "consensus: %w: it was sent to the leader, which has not answered: %v", ErrOutcomeUnknown, cause)
+}
+
+// pause keeps those from spinning whom a leader sends away again and again.
+func (c *Core) pause(ctx context.Context, attempt int) error {
+	if attempt == 0 {
+		return c.check(ctx)
+	}
+	timer := time.NewTimer(c.config.Timing.Patience / 32)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	case <-c.ctx.Done():
+	}
+	return c.check(ctx)
+}
+
+// settled says that the core has a leader: from now on nobody waits for the first one.
+func (c *Core) settled() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.patient = time.Time{}
+}
+
+// patience is until when a request that begins now waits for a leader.
+func (c *Core) patience() time.Time {
+	until := time.Now().Add(c.config.Timing.Patience)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.patient.After(until) {
+		return c.patient
+	}
+	return until
+}
+
+// attempt sends q to l. When that takes long, it asks whether l still leads, and gives
+// up if not; if so, until moves on.
+func (c *Core) attempt(ctx context.Context, l leadership, q *pb.Request, until *time.Time) (*pb.Response, error) {
+	attempt, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var mu sync.Mutex
+	limit := *until
+	var watchdog *time.Timer
+	watchdog = time.AfterFunc(c.config.Timing.suspicion(), func() {
+		c.start(func(context.Context) {
+			if attempt.Err() != nil {
+				return
+			}
+			mu.Lock()
+			until := limit
+			mu.Unlock()
+			c.search.forget(l)
+			if now, err := c.leader(attempt, until); err != nil || now != l {
+				cancel()
+				return
+			}
+			mu.Lock()
+			limit = time.Now().Add(c.config.Timing.Patience)
+			mu.Unlock()
+			watchdog.Reset(c.config.Timing.suspicion())
+		})
+	})
+	defer watchdog.Stop()
+	reply, err := c.request(attempt, l.node, q)
+	mu.Lock()
+	*until = limit
+	mu.Unlock()
+	if err != nil && attempt.Err() != nil && ctx.Err() == nil && !definite(err) && !notRun(err) {
+		err = fmt.Errorf("consensus: node %s no longer leads: %w", l.node, err)
+	}
+	return reply, err
+}
+
+// notRun reports whether err says that what was asked for has surely not happened.
+func notRun(err error) bool {
+	e, ok := errors.AsType[*actor.Error](err)
+	return errors.Is(err, errNotLeader) || ok && e.NotRun
+}
+
+// definite reports whether err is the answer of the leader, so that no other one has to
+// be asked.
+func definite(err error) bool {
+	if _, ok := errors.AsType[callError](err); ok || notRun(err) {
+		return false
+	}
+	if errors.Is(err, ErrOutcomeUnknown) {
+		return true
+	}
+	switch actor.CodeOf(err) {
+	case actor.InvalidArgument, actor.NotFound, actor.AlreadyExists, actor.PermissionDenied, actor.ResourceExhausted,
+		actor.FailedPrecondition, actor.Aborted, actor.OutOfRange, actor.Unimplemented, actor.DataLoss, actor.Unauthenticated:
+		return true
+	}
+	return false
+}

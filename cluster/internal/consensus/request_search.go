@@ -1,0 +1,256 @@
+package consensus
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	pb "github.com/troupe-go/troupe/cluster/internal/consensuspb"
+)
+
+// leadership is that of a node in one term.
+type leadership struct {
+	node string
+	term uint64
+}
+
+// search knows which node leads, or looks for it, while somebody waits for that.
+type search struct {
+	mu       sync.Mutex
+	known    leadership // proven once; zero while it is looked for
+	looking  *looking
+	servers  []*pb.Server         // of the core, as a replica has told
+	told     map[string]bool      // nodes that should have a replica, as others have told
+	answered map[string]time.Time // when a replica on that node has answered last
+}
+
+// looking is one search.
+type looking struct {
+	waiting int
+	stop    context.CancelFunc
+	found   chan struct{} // closed when result is set
+	result  leadership
+}
+
+// leader returns who leads, and waits until the given time for one that can prove it.
+func (c *Core) leader(ctx context.Context, until time.Time) (leadership, error) {
+	s := &c.search
+	s.mu.Lock()
+	if s.known.node != "" {
+		defer s.mu.Unlock()
+		return s.known, nil
+	}
+	l := s.looking
+	if l == nil {
+		ctx, stop := context.WithCancel(c.ctx)
+		l = &looking{stop: stop, found: make(chan struct{})}
+		s.looking = l
+		c.start(func(context.Context) { c.look(ctx, l) })
+	}
+	l.waiting++
+	s.mu.Unlock()
+	defer s.leave(l)
+	timer := time.NewTimer(time.Until(until))
+	defer timer.Stop()
+	select {
+	case <-l.found:
+		return l.result, nil
+	case <-timer.C:
+		return leadership{}, c.noLeader()
+	case <-ctx.Done():
+		return leadership{}, ctx.Err()
+	case <-c.ctx.Done():
+		return leadership{}, errClosed()
+	}
+}
+
+func (s *search) leave(l *looking) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if l.waiting--; l.waiting == 0 {
+		l.stop()
+		if s.looking == l {
+			s.looking = nil
+		}
+	}
+}
+
+// forget begins a new search if l is what is known.
+func (s *search) forget(l leadership) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.known == l {
+		s.known = leadership{}
+	}
+}
+
+// learn remembers a node that should have a replica.
+func (s *search) learn(node string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.told == nil {
+		s.told = map[string]bool{}
+	}
+	s.told[node] = true
+}
+
+// note takes the answer of a replica, and reports whether the search is over.
+func (s *search) note(l *looking, node string, reply *pb.WhoReply) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.answered == nil {
+		s.answered = map[string]time.Time{}
+	}
+	s.answered[node] = time.Now()
+	if len(reply.Servers) > 0 {
+		s.servers = reply.Servers
+	}
+	if !reply.Leads || s.looking != l {
+		return s.looking != l
+	}
+	s.known = leadership{node, reply.Term}
+	s.told = nil // the servers are now known
+	l.result = s.known
+	s.looking = nil
+	close(l.found)
+	return true
+}
+
+// look asks all replicas again and again, until one has proven that it leads.
+func (c *Core) look(ctx context.Context, l *looking) {
+	defer l.stop()
+	asked := map[string]bool{}
+	for {
+		v := c.members.look(c)
+		if core, err := c.current(); err == nil && core != "" {
+			for _, node := range c.search.nodes(v.replicas[core], c.config.Node) {
+				if !asked[node] {
+					asked[node] = true
+					c.start(func(context.Context) { c.askWhoLeads(ctx, l, node, core) })
+				}
+			}
+		}
+		pause := time.NewTimer(c.config.Timing.Patience / 8)
+		select {
+		case <-pause.C:
+		case <-v.changed:
+		case <-l.found:
+			pause.Stop()
+			return
+		case <-ctx.Done():
+			pause.Stop()
+			return
+		}
+		pause.Stop()
+	}
+}
+
+// askWhoLeads asks one node until the search is over.
+func (c *Core) askWhoLeads(ctx context.Context, l *looking, node, core string) {
+	q := &pb.Request{Core: core, Kind: &pb.Request_Who{Who: &pb.Who{}}}
+	for {
+		var changed <-chan struct{}
+		if r := c.local(); r != nil && node == c.config.Node {
+			changed = r.LeaderChanged()
+		}
+		limited, cancel := context.WithTimeout(ctx, c.config.Timing.Patience/2)
+		reply, err := c.request(limited, node, q)
+		cancel()
+		if who := reply.GetWho(); err == nil && who != nil {
+			if who.Leads {
+				c.settled()
+			}
+			if c.search.note(l, node, who) {
+				return
+			}
+		}
+		pause := time.NewTimer(c.config.Timing.Patience / 16)
+		select {
+		case <-pause.C:
+		case <-changed:
+		case <-ctx.Done():
+			pause.Stop()
+			return
+		}
+		pause.Stop()
+	}
+}
+
+// nodes are those that may have a replica.
+func (s *search) nodes(announced []string, self string) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := maps.Clone(s.told)
+	if all == nil {
+		all = map[string]bool{}
+	}
+	all[self] = true
+	for _, node := range announced {
+		all[node] = true
+	}
+	for _, server := range s.servers {
+		all[server.GetNode()] = true
+	}
+	return slices.Sorted(maps.Keys(all))
+}
+
+// noLeader says why there is none.
+func (c *Core) noLeader() error {
+	core, err := c.current()
+	if err != nil {
+		return err
+	}
+	s := &c.search
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	recent := time.Now().Add(-c.config.Timing.Patience / 2)
+	some := false
+	for _, at := range s.answered {
+		some = some || at.After(recent)
+	}
+	var voters, reached []string
+	for _, server := range s.servers {
+		if !server.GetVoter() {
+			continue
+		}
+		voters = append(voters, server.GetNode())
+		if s.answered[server.GetNode()].After(recent) {
+			reached = append(reached, server.GetNode())
+		}
+	}
+	names := func(nodes []string) string {
+		if len(nodes) == 0 {
+			return ""
+		}
+		return " (" + strings.Join(nodes, ", ") + ")"
+	}
+	switch {
+	case len(voters) == 0 && !some:
+		return notYet("no leader: no node with a replica of core %s can be reached; start one, or wait until it is back", core)
+	case len(voters) == 0:
+		return notYet("no leader: core %s is being founded", core)
+	case len(reached) <= len(voters)/2:
+		return notYet("no leader: %d of %d voters%s can be reached%s: a minority", len(reached), len(voters), names(voters), names(reached))
+	}
+	return notYet("no leader: %d of %d voters%s can be reached%s, they have not elected one yet", len(reached), len(voters), names(voters), names(reached))
+}
+
+// serveWho tells whether this node leads, which a majority has confirmed since it was
+// asked.
+func serveWho(ctx context.Context, node string, r *replica) *pb.WhoReply {
+	reply := &pb.WhoReply{}
+	if leader, _ := r.Leader(); leader == node && r.ReadBarrier(ctx) == nil {
+		_, reply.Term, reply.Leads = r.Leads()
+	}
+	status := r.Status()
+	for _, s := range status.Voters {
+		reply.Servers = append(reply.Servers, &pb.Server{Node: s.Node, Id: s.Server, Voter: true})
+	}
+	for _, s := range status.Others {
+		reply.Servers = append(reply.Servers, &pb.Server{Node: s.Node, Id: s.Server})
+	}
+	return reply
+}

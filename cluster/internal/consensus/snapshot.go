@@ -1,0 +1,239 @@
+package consensus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"github.com/hashicorp/raft"
+
+	"github.com/troupe-go/troupe/cluster/internal/consensuspb"
+	"github.com/troupe-go/troupe/persistence/badger"
+)
+
+// snapshots is the [raft.SnapshotStore] of a state machine that is on disk by itself.
+// What raft takes for the latest snapshot is a marker in the log: the replica has
+// applied everything up to there, durably, and the log need not keep it. The stream for
+// a follower is made when it is opened. It may hold later entries than the marker says;
+// the follower skips those when it gets them.
+type snapshots struct {
+	dir   string
+	log   *logStore
+	store *badger.Replica
+	ctx   context.Context // ends with the replica
+
+	mu       sync.Mutex
+	present  *raft.SnapshotMeta // nil if there is none
+	received *snapshotSink      // complete, and not yet installed
+}
+
+func openSnapshots(ctx context.Context, dir string, log *logStore, store *badger.Replica) (*snapshots, error) {
+	if err := clearSpools(dir); err != nil {
+		return nil, err
+	}
+	s := &snapshots{dir: dir, log: log, store: store, ctx: ctx}
+	m, err := log.marker(ctx)
+	if err == nil && m != nil {
+		s.present, err = markedSnapshot(m)
+	}
+	return s, err
+}
+
+func markedSnapshot(m *consensuspb.Marker) (*raft.SnapshotMeta, error) {
+	configuration, err := decodeConfiguration(m.Configuration)
+	if err != nil {
+		return nil, err
+	}
+	return snapshotMeta(m.Index, m.Term, configuration, m.ConfigurationIndex), nil
+}
+
+func snapshotMeta(index, term uint64, configuration raft.Configuration, configurationIndex uint64) *raft.SnapshotMeta {
+	return &raft.SnapshotMeta{
+		Version: raft.SnapshotVersionMax, ID: fmt.Sprintf("%d-%d", term, index),
+		Index: index, Term: term, Configuration: configuration, ConfigurationIndex: configurationIndex,
+	}
+}
+
+// decodeConfiguration is raft's, without a panic.
+func decodeConfiguration(data []byte) (c raft.Configuration, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("consensus: %v", p)
+		}
+	}()
+	return raft.DecodeConfiguration(data), nil
+}
+
+// Create implements [raft.SnapshotStore].
+func (s *snapshots) Create(_ raft.SnapshotVersion, index, term uint64, configuration raft.Configuration, configurationIndex uint64, _ raft.Transport) (raft.SnapshotSink, error) {
+	return &snapshotSink{snapshots: s, meta: snapshotMeta(index, term, configuration, configurationIndex)}, nil
+}
+
+// List implements [raft.SnapshotStore].
+func (s *snapshots) List() ([]*raft.SnapshotMeta, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.present == nil {
+		return nil, nil
+	}
+	meta := *s.present
+	return []*raft.SnapshotMeta{&meta}, nil
+}
+
+// Open implements [raft.SnapshotStore]: it returns what has been received, or makes the
+// stream of what there is.
+func (s *snapshots) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
+	s.mu.Lock()
+	received, present := s.received, s.present
+	s.mu.Unlock()
+	if received != nil && received.meta.ID == id {
+		return received.meta, io.NopCloser(received.stream.reader()), nil
+	}
+	if present == nil || present.ID != id {
+		return nil, nil, fmt.Errorf("consensus: snapshot %s has been replaced", id)
+	}
+	stream, err := s.stream()
+	if err != nil {
+		return nil, nil, err
+	}
+	meta := *present
+	meta.Size = stream.size
+	return &meta, spoolReader{stream.reader(), stream}, nil
+}
+
+// stream makes one of what the replica has now.
+func (s *snapshots) stream() (*spool, error) {
+	stream, err := newSpool(s.dir)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.store.Snapshot(s.ctx, stream); err != nil {
+		return nil, errors.Join(err, stream.remove())
+	}
+	return stream, nil
+}
+
+type spoolReader struct {
+	io.Reader
+	stream *spool
+}
+
+// Close removes the stream.
+func (r spoolReader) Close() error { return r.stream.remove() }
+
+// mark makes meta the latest snapshot, unless there is a later one.
+func (s *snapshots) mark(meta *raft.SnapshotMeta) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.present != nil && s.present.Index >= meta.Index {
+		return nil
+	}
+	err := s.log.setMarker(&consensuspb.Marker{
+		Index: meta.Index, Term: meta.Term,
+		Configuration: raft.EncodeConfiguration(meta.Configuration), ConfigurationIndex: meta.ConfigurationIndex,
+	})
+	if err == nil {
+		s.present = meta
+	}
+	return err
+}
+
+// install has the replica take on what was received. An error that is not fatal has
+// changed nothing.
+//
+// A crash may come at any time. The snapshot of a leader is installed before it is
+// marked: until then this server has only what it had before, as far as raft knows. A
+// backup is marked before: entries of the log that it takes the place of must not be
+// applied to it. Without it, what there was goes on under the new index.
+func (s *snapshots) install() (meta *raft.SnapshotMeta, fatal bool, err error) {
+	s.mu.Lock()
+	received := s.received
+	s.received = nil
+	s.mu.Unlock()
+	if received == nil {
+		return nil, false, errors.New("consensus: no snapshot has been received")
+	}
+	meta = received.meta
+	if backup := received.restoring; backup != nil {
+		if err := s.mark(meta); err != nil {
+			return meta, true, err
+		}
+		err := s.store.Install(s.ctx, received.stream.reader())
+		if err != nil && damaged(err) {
+			backup.err = err
+			return meta, false, nil
+		}
+		return meta, err != nil, err
+	}
+	err = s.store.Install(s.ctx, received.stream.reader())
+	fatal = err != nil && !damaged(err)
+	if err == nil {
+		err = s.mark(meta)
+		fatal = err != nil
+	}
+	return meta, fatal, errors.Join(err, received.discard())
+}
+
+// snapshotSink takes a marker, or a stream that comes from another server or a backup.
+type snapshotSink struct {
+	snapshots *snapshots
+	meta      *raft.SnapshotMeta
+	marked    bool         // by the state machine
+	stream    *spool       // nil if nothing was written
+	restoring *restoration // where the stream is from, if it is a backup
+}
+
+// ID implements [raft.SnapshotSink].
+func (s *snapshotSink) ID() string { return s.meta.ID }
+
+// ReadFrom lets raft hand over the stream of a backup as a whole.
+func (s *snapshotSink) ReadFrom(r io.Reader) (int64, error) {
+	if backup, ok := r.(*restoration); ok {
+		s.restoring, s.stream = backup, backup.stream
+		return s.stream.size, nil
+	}
+	return io.Copy(struct{ io.Writer }{s}, r)
+}
+
+// Write implements [io.Writer].
+func (s *snapshotSink) Write(p []byte) (n int, err error) {
+	if s.stream == nil {
+		if s.stream, err = newSpool(s.snapshots.dir); err != nil {
+			return 0, err
+		}
+	}
+	return s.stream.Write(p)
+}
+
+// Close implements [raft.SnapshotSink].
+func (s *snapshotSink) Close() error {
+	switch {
+	case s.marked:
+		return s.snapshots.mark(s.meta)
+	case s.stream == nil:
+		return errors.New("consensus: the snapshot is empty")
+	}
+	s.meta.Size = s.stream.size
+	s.snapshots.mu.Lock()
+	previous := s.snapshots.received
+	s.snapshots.received = s
+	s.snapshots.mu.Unlock()
+	if previous != nil {
+		return previous.discard()
+	}
+	return nil
+}
+
+// Cancel implements [raft.SnapshotSink].
+func (s *snapshotSink) Cancel() error { return s.discard() }
+
+func (s *snapshotSink) discard() error {
+	if s.stream == nil || s.restoring != nil { // whose stream is removed by its owner
+		return nil
+	}
+	stream := s.stream
+	s.stream = nil
+	return stream.remove()
+}

@@ -1,0 +1,70 @@
+package consensus
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/troupe-go/troupe/cluster/internal/consensuspb"
+)
+
+// maxHandshake bounds a message of the handshake.
+const maxHandshake = 4 << 10
+
+// writeHandshake writes m behind its length, of two bytes.
+func writeHandshake(w io.Writer, m proto.Message) error {
+	b, err := proto.MarshalOptions{}.MarshalAppend(make([]byte, 2), m)
+	if err == nil && len(b)-2 > maxHandshake {
+		err = fmt.Errorf("consensus: a handshake of %d bytes", len(b)-2)
+	}
+	if err != nil {
+		return err
+	}
+	binary.BigEndian.PutUint16(b, uint16(len(b)-2))
+	_, err = w.Write(b)
+	return err
+}
+
+// readHandshake reads no more than the message.
+func readHandshake(r io.Reader, m proto.Message) error {
+	var head [2]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return err
+	}
+	n := binary.BigEndian.Uint16(head[:])
+	if n > maxHandshake {
+		return fmt.Errorf("consensus: a handshake of %d bytes; at most %d are allowed", n, maxHandshake)
+	}
+	b := make([]byte, n)
+	if _, err := io.ReadFull(r, b); err != nil {
+		return err
+	}
+	return proto.Unmarshal(b, m)
+}
+
+// refusal says why a connection is not for this server; "" if it is.
+func refusal(core, server string, hello *consensuspb.Hello) string {
+	switch {
+	case hello.Core != core:
+		return fmt.Sprintf("node %s has a replica of core %s, not of %s, which %s is of: two cores have met; see docs/consistency.md", nodeOf(server), core, hello.Core, hello.From)
+	case hello.To != server:
+		return fmt.Sprintf("node %s has the server %s of core %s, not %s: it has lost its data, or was never that", nodeOf(server), server, core, hello.To)
+	case nodeOf(hello.From) == "" || hello.From == server:
+		return fmt.Sprintf("%q is not the ID of another server", hello.From)
+	}
+	return ""
+}
+
+// errRefused says that the other server does not want the connection, or what was asked
+// for with it.
+var errRefused = errors.New("consensus: refused")
+
+// nodeOf returns the node of a server, whose ID is "<node>/<8 hex digits>".
+func nodeOf(server string) string {
+	i := strings.LastIndexByte(server, '/')
+	return server[:max(i, 0)]
+}

@@ -1,0 +1,148 @@
+package consensus
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/troupe-go/troupe/cluster/internal/consensuspb"
+)
+
+func TestConnectionOfAnotherCoreOrServerIsRefused(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		g := newGroup(t, "a").found(1)
+		r := g.leader()
+		stranger := func(core, from string) *streams {
+			c := r.config
+			c.Core, c.Server, c.Listener = core, from, g.net.listen("stranger")
+			return newStreams(&c, nil)
+		}
+		for _, c := range []struct{ core, from, to, says string }{
+			{"other", "x/1", r.config.Server, "core core, not of other"},
+			{"core", "x/1", "a/0000000f", "not a/0000000f"},
+			{"core", r.config.Server, r.config.Server, "not the ID of another server"},
+			{"core", "nobody", r.config.Server, "not the ID of another server"},
+		} {
+			s := stranger(c.core, c.from)
+			_, err := s.open(t.Context(), c.to, consensuspb.Hello_RAFT)
+			if !errors.Is(err, errRefused) || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("%+v: %v", c, err)
+			}
+			_ = s.Close()
+			s.wait()
+		}
+		if err := r.ReadBarrier(t.Context()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestHostileConnectionDisturbsNobody(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		g := newGroup(t, "a").found(1)
+		r := g.leader()
+		var written sync.WaitGroup
+		defer written.Wait()
+		var hello bytes.Buffer
+		if err := writeHandshake(&hello, &consensuspb.Hello{Core: "core", From: "x/1", To: r.config.Server}); err != nil {
+			t.Fatal(err)
+		}
+		for _, bytes := range [][]byte{
+			{}, {0}, {0xff, 0xff}, {0, 3, 0xff, 0xff, 0xff}, []byte(strings.Repeat("GET / HTTP/1.1\r\n", 100)),
+			slices.Concat(hello.Bytes(), []byte{99}),                                    // no such request
+			slices.Concat(hello.Bytes(), []byte{0, 0xc1}),                               // no MessagePack
+			slices.Concat(hello.Bytes(), []byte{2, 0x81, 0xa4, 'S', 'i', 'z', 'e', 1}),  // a snapshot of nothing
+			slices.Concat(hello.Bytes(), []byte{0, 0xdf, 0xff, 0xff, 0xff, 0xff, 0xc0}), // a map of 4 billion
+		} {
+			conn, err := g.net.dial(t.Context(), "x", "a")
+			if err != nil {
+				t.Fatal(err)
+			}
+			written.Go(func() {
+				_, _ = conn.Write(bytes)
+				<-time.After(time.Second)
+				_ = conn.Close()
+			})
+			_, _ = io.Copy(io.Discard, conn)
+		}
+		if err := r.ReadBarrier(t.Context()); err != nil {
+			t.Error(err)
+		}
+		g.fill(0, 1)
+	})
+}
+
+func TestSilentConnectionIsClosed(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		g := newGroup(t, "a").found(1)
+		conn, err := g.net.dial(t.Context(), "x", "a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		if _, err := conn.Read(make([]byte, 1)); err == nil {
+			t.Error("there is an answer to nothing")
+		}
+		if d := time.Since(start); d != handshakeTimeout {
+			t.Errorf("it was closed after %v", d)
+		}
+	})
+}
+
+func TestDialEndsWithItsContext(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		n := newPipeNetwork(t)
+		silent := n.listen("b")
+		c := replicaConfig{Core: "core", Server: "a/1", Listener: n.listen("a"), Dial: func(ctx context.Context, to string) (net.Conn, error) { return n.dial(ctx, "a", to) }}
+		s := newStreams(&c, nil)
+		go func() {
+			for {
+				if _, err := silent.Accept(); err != nil {
+					return
+				}
+			}
+		}()
+		start := time.Now()
+		if _, err := s.Dial("b/1", time.Second); err == nil || time.Since(start) != time.Second {
+			t.Errorf("after %v: %v", time.Since(start), err)
+		}
+		_ = s.Close()
+		if _, err := s.Dial("b/1", time.Second); err == nil {
+			t.Error("a connection was made after Close")
+		}
+		s.wait()
+		_ = silent.Close()
+	})
+}
+
+func FuzzHandshake(f *testing.F) {
+	for _, m := range []proto.Message{
+		&consensuspb.Hello{Core: "c", From: "a/1", To: "b/2", Purpose: consensuspb.Hello_LEAVE},
+		&consensuspb.Welcome{Refusal: "no"},
+	} {
+		var b bytes.Buffer
+		_ = writeHandshake(&b, m)
+		f.Add(b.Bytes())
+	}
+	f.Add([]byte{0xff, 0xff})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var hello consensuspb.Hello
+		in := bytes.NewReader(b)
+		if err := readHandshake(in, &hello); err != nil {
+			return
+		}
+		if read := len(b) - in.Len(); read > maxHandshake+2 {
+			t.Errorf("%d bytes were read", read)
+		}
+		_ = refusal("c", "a/1", &hello)
+	})
+}
