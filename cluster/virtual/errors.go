@@ -1,0 +1,51 @@
+package virtual
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/troupe-go/troupe/actor"
+	"github.com/troupe-go/troupe/cluster"
+)
+
+// refusal is an error for a message that surely was not handled.
+func refusal(code actor.Code, format string, args ...any) *actor.Error {
+	return &actor.Error{Code: code, Message: fmt.Sprintf(format, args...), NotRun: true}
+}
+
+// notHere tells a sender to look for the actor elsewhere, or again.
+func notHere(name, why string) *actor.Error {
+	return refusal(actor.Unavailable, "the virtual actor %s is not on this node: %s", refPath(name), why)
+}
+
+// isUntaken reports whether the message may be sent again, perhaps to another node: it
+// surely was not handled, or may be handled twice.
+func isUntaken(err error, message any) bool {
+	e := actor.AsError(err)
+	switch e.Code {
+	case actor.Unavailable:
+		return e.NotRun || actor.IsIdempotent(message)
+	case actor.NotFound:
+		return e.NotRun
+	}
+	return false
+}
+
+// overdue is the error for a request whose context ended while it waited.
+func overdue(ctx context.Context, name string, last error) error {
+	why := "its shard has no owner yet"
+	if last != nil {
+		why = "the last attempt: " + last.Error()
+	}
+	return &actor.Error{
+		Code: actor.CodeOf(ctx.Err()), NotRun: last == nil || actor.AsError(last).NotRun,
+		Message: fmt.Sprintf("the virtual actor %s was not reached in time; %s", refPath(name), why),
+	}
+}
+
+func errLeft(n *cluster.Node) error {
+	return &actor.Error{
+		Code: cluster.ErrLeft.Code, Reason: cluster.ErrLeft.Reason, NotRun: true,
+		Message: "node " + n.Name() + " is leaving cluster " + n.Cluster(),
+	}
+}
