@@ -26,9 +26,10 @@ import (
 // condition holds, it writes the tag, "ok" or "error", and the result as JSON.
 // It leaves and exits when told by a signal, or when its parent is gone.
 type child struct {
-	log  *slog.Logger
-	node atomic.Pointer[cluster.Node] // once joined
-	load atomic.Pointer[load]         // the latest
+	log       *slog.Logger
+	node      atomic.Pointer[cluster.Node] // once joined
+	load      atomic.Pointer[load]         // the latest
+	tormented tormented
 }
 
 func runChild(in io.Reader, out io.Writer) int {
@@ -105,6 +106,12 @@ func (c *child) do(ctx context.Context, command string, args []string) (any, err
 		return settle(ctx, args[0], args[1])
 	case "floor":
 		return serveFloor()
+	case "torment": // starts clients that record what they do, until they rest
+		return nil, c.tormented.start(c, args[0], args[1], args[2], args[3])
+	case "rest":
+		return nil, c.tormented.stop()
+	case "write": // waits until it can write to the replicated store
+		return nil, c.write(ctx)
 	}
 	return nil, fmt.Errorf("unknown command %q", command)
 }

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // networks counts the networks of this process, for their names.
@@ -51,7 +52,25 @@ func (n *network) host() *host {
 	ip(n.t, "-n", h.namespace, "link", "set", "lo", "up")
 	ip(n.t, "-n", h.namespace, "addr", "add", h.ip+"/24", "dev", "eth0")
 	ip(n.t, "-n", h.namespace, "link", "set", "eth0", "up")
+	h.awaitLink()
 	return h
+}
+
+// awaitLink waits until the system has noticed that both ends of the link are up.
+func (h *host) awaitLink() {
+	h.t.Helper()
+	giveUp := time.After(deadline)
+	for {
+		out, err := exec.Command("ip", "-n", h.namespace, "-o", "link", "show", "eth0").CombinedOutput()
+		if err == nil && strings.Contains(string(out), "LOWER_UP") {
+			return
+		}
+		select {
+		case <-time.After(time.Millisecond):
+		case <-giveUp:
+			h.t.Fatalf("the link of %s does not come up: %v: %s", h.namespace, err, out)
+		}
+	}
 }
 
 // enter is the command that runs another one on the host.

@@ -1,0 +1,7 @@
+// Package chaos finds out whether the consistent core keeps its promises while the
+// network splits and nodes die: clients on all nodes use the store, locks, leadership
+// and virtual actors, and record what they were told; faults happen in random order,
+// by seed; and at the end the whole history is judged. Stores and locks must have been
+// linearizable (Herlihy and Wing, 1990; checked with porcupine), tokens must only grow,
+// and no two activations of an actor may have answered in one epoch.
+package chaos
