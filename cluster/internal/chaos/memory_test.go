@@ -25,12 +25,13 @@ func TestMain(m *testing.M) {
 // seed and length make longer runs: go test ./cluster/internal/chaos -run InMemory -chaos 1h -seed 7
 var (
 	seed   = flag.Uint64("seed", 1, "of the faults")
+	rounds = flag.Uint64("rounds", 1, "how many seeds from there on")
 	length = flag.Duration("chaos", 90*time.Second, "how long faults happen, in the time of the test")
 )
 
 func TestThePromisesHoldInMemory(t *testing.T) {
 	for _, nodes := range []int{3, 5} {
-		for round := range uint64(2) {
+		for round := range *rounds {
 			seed := *seed + round
 			t.Run(fmt.Sprintf("%d nodes, seed %d", nodes, seed), func(t *testing.T) { inMemory(t, nodes, seed) })
 		}
