@@ -3,6 +3,7 @@ package badger
 import (
 	"bytes"
 	"fmt"
+	"hash/maphash"
 	"math"
 	"slices"
 	"time"
@@ -20,9 +21,9 @@ type batch struct {
 	s     *Store
 	last  persistence.Revision
 	txn   *badger.Txn
-	view  *badger.Txn         // what is committed, also what is not published yet
-	size  int                 // of txn
-	keys  map[string]struct{} // that it changes
+	view  *badger.Txn // what is committed, also what is not published yet
+	size  int         // of txn
+	keys  *keySet     // that it changes
 	wrote bool
 
 	logged   []logEntry           // of this group
@@ -42,9 +43,9 @@ type batch struct {
 // begin makes b ready for a group of that size. It reuses what nobody else holds.
 func (b *batch) begin(s *Store, size int) {
 	if b.keys == nil {
-		b.keys = make(map[string]struct{})
+		b.keys = &keySet{seed: maphash.MakeSeed()}
 	}
-	clear(b.keys)
+	b.keys.clear()
 	*b = batch{
 		s:      s,
 		last:   persistence.Revision(s.visible.Load()),
@@ -182,16 +183,13 @@ func (b *batch) transact(t *prepared) (persistence.Revision, error) {
 }
 
 func (b *batch) overlaps(t *persistence.Transaction) bool {
-	if len(b.keys) == 0 {
-		return false
-	}
 	for _, c := range t.If {
-		if _, ok := b.keys[c.Key]; ok {
+		if b.keys.mayHave(c.Key) {
 			return true
 		}
 	}
 	for _, c := range t.Then {
-		if _, ok := b.keys[c.Key]; ok {
+		if b.keys.mayHave(c.Key) {
 			return true
 		}
 	}
@@ -327,7 +325,7 @@ func (b *batch) log(at time.Time, from int) {
 	}
 	b.last++
 	for _, c := range changes {
-		b.keys[c.key] = struct{}{}
+		b.keys.add(c.key)
 	}
 	b.logged = append(b.logged, logEntry{revision: b.last, at: at, changes: changes})
 	b.transactions++
@@ -375,7 +373,7 @@ func (b *batch) flush() error {
 		return b.failure
 	}
 	b.txn, b.size, b.wrote = nil, 0, true
-	clear(b.keys)
+	b.keys.clear()
 	return nil
 }
 

@@ -184,7 +184,7 @@ func BenchmarkUnsyncedWrite(b *testing.B) {
 func BenchmarkSyncedWrite(b *testing.B) {
 	for _, callers := range []int{1, 64} {
 		b.Run(fmt.Sprintf("%d-callers", callers), func(b *testing.B) {
-			each := 20 * callers
+			each := 50 * callers
 			s, bare := benchStore(b), bareBadger(b)
 			value := make([]byte, 100)
 			group := &bareGroup{db: bare}

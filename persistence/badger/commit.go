@@ -175,13 +175,17 @@ func (s *Store) enqueue(ctx context.Context, what work) (persistence.Revision, e
 		s.lead()
 		return w.revision, w.err
 	}
-	select {
-	case <-w.turn:
-	case <-ctx.Done():
-		if q.withdraw(w) {
-			return 0, ctx.Err()
-		}
+	if ended := ctx.Done(); ended == nil { // a select costs more
 		<-w.turn
+	} else {
+		select {
+		case <-w.turn:
+		case <-ended:
+			if q.withdraw(w) {
+				return 0, ctx.Err()
+			}
+			<-w.turn
+		}
 	}
 	if w.leads {
 		s.lead()

@@ -37,7 +37,7 @@ type logEntry struct {
 
 // Transactions that are committed to Badger together are in the log together:
 //
-//	format, then for each: uvarint ns since 1970, uvarint changes,
+//	format, then for each: varint ns since 1970, or since the one before, uvarint changes,
 //	changes of (kind, length and text of the key), at last the CRC-32C of all
 //
 // Where the history begins anew, since a restored backup has no past, there is one
@@ -56,8 +56,11 @@ func encodeLog(entries []logEntry) []byte {
 		}
 	}
 	dst := append(make([]byte, 0, size), logFormat)
+	var before int64
 	for _, e := range entries {
-		dst = binary.AppendUvarint(dst, uint64(e.at.UnixNano()))
+		at := e.at.UnixNano()
+		dst = binary.AppendVarint(dst, at-before)
+		before = at
 		dst = binary.AppendUvarint(dst, uint64(len(e.changes)))
 		for _, c := range e.changes {
 			dst = appendText(append(dst, byte(c.kind)), c.key)
@@ -92,8 +95,10 @@ func decodeLog(first, last persistence.Revision, version uint64, data []byte) (e
 		return nil, false, fmt.Errorf("%w log", errMalformed)
 	}
 	entries = make([]logEntry, 0, last-first+1)
+	var at int64
 	for r := first; r <= last && !d.failed; r++ {
-		e := logEntry{revision: r, version: version, at: time.Unix(0, int64(d.uvarint()))}
+		at += d.varint()
+		e := logEntry{revision: r, version: version, at: time.Unix(0, at)}
 		e.changes = make([]loggedChange, 0, d.count(2))
 		for range cap(e.changes) {
 			c := loggedChange{kind: changeKind(d.byte()), key: d.text()}

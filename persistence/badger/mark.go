@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"sync"
 
+	"github.com/dgraph-io/ristretto/v2/z"
+
 	"github.com/troupe-go/troupe/persistence"
 )
 
@@ -21,10 +23,12 @@ import (
 //
 // The revision is in two places in turn, so that a torn write spoils the one that was
 // not the latest. It is not synced each time: the system writes it in its own time,
-// and an older one only says less.
+// and an older one only says less. It is written through a memory map: a write to the
+// file would dirty its inode, and make the sync of the log that follows dearer.
 type mark struct {
 	mu       sync.Mutex
 	file     *os.File
+	content  []byte // a map of the file
 	writes   int64
 	revision persistence.Revision
 }
@@ -64,7 +68,7 @@ func createMark(dir string, encrypted bool) (*mark, error) {
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return &mark{file: f}, nil
+	return mapMark(f)
 }
 
 // openMark returns an error that is fs.ErrNotExist if there is no such file.
@@ -74,16 +78,29 @@ func openMark(dir string, encrypted bool) (*mark, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &mark{file: f}
-	if err := m.read(path, encrypted); err != nil {
+	var m mark
+	if err := m.read(f, path, encrypted); err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	return m, nil
+	mapped, err := mapMark(f)
+	if err == nil {
+		mapped.writes, mapped.revision = m.writes, m.revision
+	}
+	return mapped, err
 }
 
-func (m *mark) read(path string, encrypted bool) error {
+// mapMark returns the mark in f, and closes f if that fails.
+func mapMark(f *os.File) (*mark, error) {
+	content, err := z.Mmap(f, true, markSize)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("badger: mapping %s: %w", f.Name(), err), f.Close())
+	}
+	return &mark{file: f, content: content}, nil
+}
+
+func (m *mark) read(f *os.File, path string, encrypted bool) error {
 	content := make([]byte, markSize)
-	n, err := m.file.ReadAt(content, 0)
+	n, err := f.ReadAt(content, 0)
 	switch {
 	case n < markSize:
 		return fmt.Errorf("badger: %w: %s has %d bytes, not %d (%v); restore the store from a backup", persistence.ErrCorrupt, path, n, markSize, err)
@@ -119,18 +136,15 @@ func decodeMark(b []byte) (persistence.Revision, bool) {
 }
 
 // advance notes that everything up to r is on disk.
-func (m *mark) advance(r persistence.Revision) error {
+func (m *mark) advance(r persistence.Revision) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if r <= m.revision {
-		return nil
+		return
 	}
-	if _, err := m.file.WriteAt(encodeMark(r), markSlot*(1+m.writes%2)); err != nil {
-		return err
-	}
+	copy(m.content[markSlot*(1+m.writes%2):], encodeMark(r))
 	m.writes++
 	m.revision = r
-	return nil
 }
 
 func (m *mark) durable() persistence.Revision {
@@ -140,7 +154,7 @@ func (m *mark) durable() persistence.Revision {
 }
 
 func (m *mark) close() error {
-	return errors.Join(m.file.Sync(), m.file.Close())
+	return errors.Join(z.Msync(m.content), z.Munmap(m.content), m.file.Close())
 }
 
 // syncDir makes new names in dir durable, where the system has that.

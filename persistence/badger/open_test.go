@@ -225,12 +225,15 @@ func TestStoreOnlyReadsAfterAWriteHasFailed(t *testing.T) {
 	s, err := Open(t.Context(), Config{Dir: dir})
 	must(t, err)
 	put(t, s, "a", "1")
-	must(t, s.disk.mark.file.Close()) // as good a failure of the disk as any
+	moved := dir + "-moved"
+	must(t, os.Rename(dir, moved)) // as good a failure of the disk as any
+	s.disk.dirty.Store(true)
 	for range 2 {
 		if _, err := persistence.Put(t.Context(), s, "b", nil); !errors.Is(err, persistence.ErrFailed) {
 			t.Errorf("Put on a broken disk: %v, want ErrFailed", err)
 		}
 	}
+	must(t, os.Rename(moved, dir))
 	wantValue(t, s, "a", "1")
 	wantNone(t, s, "b")
 	if st := s.Stats(); st.Revision != 1 {

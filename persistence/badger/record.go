@@ -194,6 +194,16 @@ func (d *decoder) uvarint() uint64 {
 	return v
 }
 
+func (d *decoder) varint() int64 {
+	v, n := binary.Varint(d.rest)
+	if n <= 0 {
+		d.failed = true
+		return 0
+	}
+	d.take(n)
+	return v
+}
+
 // count reads a number of things that have at least size bytes each, so that a
 // damaged number does not make anyone allocate for it.
 func (d *decoder) count(size int) int {

@@ -217,7 +217,8 @@ func (s *Store) interrupted(ctx context.Context) error {
 
 // Close waits for what is being done, writes to disk what is not there yet, and ends
 // the goroutines of the store. Reads, writes and watches fail with
-// [persistence.ErrClosed] from then on. It is idempotent; all calls return the same.
+// [persistence.ErrClosed] from then on. It is idempotent; all calls return the same: also why
+// the store has taken no more writes, if that is so.
 func (s *Store) Close() error { return s.end() }
 
 func (s *Store) close() error {
@@ -232,8 +233,9 @@ func (s *Store) close() error {
 	if s.disk == nil {
 		return err
 	}
-	if err == nil && s.failure.get() == nil {
-		err = s.disk.mark.advance(persistence.Revision(s.visible.Load()))
+	err = errors.Join(err, s.failure.get())
+	if err == nil {
+		s.disk.mark.advance(persistence.Revision(s.visible.Load()))
 	}
 	return errors.Join(err, s.disk.close())
 }

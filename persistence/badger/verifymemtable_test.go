@@ -122,7 +122,7 @@ func TestMemtableLogsAreCheckedAgainstWhatWasSynced(t *testing.T) {
 			m, err := createMark(dir, false)
 			must(t, err)
 			defer m.close()
-			must(t, m.advance(test.durable))
+			m.advance(test.durable)
 			v := &verifier{dir: dir, mark: m, ends: map[uint32]int64{1: 5000}}
 			path := func(n int) string { return filepath.Join(dir, fmt.Sprintf("%05d.mem", n)) }
 			for i, f := range test.files {
