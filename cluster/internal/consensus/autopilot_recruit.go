@@ -29,22 +29,20 @@ func (p *pilot) recruit() {
 		return
 	}
 	for _, m := range p.candidates(present) {
-		server := m.Core.Server
-		if server == "" {
-			ctx, cancel := context.WithTimeout(p.ctx, inviteTimeout)
-			invited, err := r.config.Invite(ctx, m.Name, r.config.Core)
-			cancel()
-			if err != nil {
-				r.config.Logger.Debug("consensus: a node does not want a replica", "node", m.Name, "error", err)
-				continue
-			}
-			server = invited
+		// Also one that has a replica already: gossip may hear of a node that this one
+		// cannot reach.
+		ctx, cancel := context.WithTimeout(p.ctx, inviteTimeout)
+		server, err := r.config.Invite(ctx, m.Name, r.config.Core)
+		cancel()
+		if err != nil {
+			r.config.Logger.Debug("consensus: a node does not want a replica, or cannot be reached", "node", m.Name, "error", err)
+			continue
 		}
 		id := raft.ServerID(server)
 		if known[id] != nil || nodeOf(server) != m.Name {
 			continue
 		}
-		err := r.reconfigure(p.ctx, func() raft.IndexFuture { return r.raft.AddNonvoter(id, raft.ServerAddress(id), 0, 0) })
+		err = r.reconfigure(p.ctx, func() raft.IndexFuture { return r.raft.AddNonvoter(id, raft.ServerAddress(id), 0, 0) })
 		if err != nil {
 			r.config.Logger.Warn("consensus: adding a server", "server", server, "error", err)
 		} else {

@@ -14,8 +14,9 @@ import (
 // times a second for as long as another server is away.
 const logQuiet = time.Minute
 
-// raftSink passes on what raft and autopilot log: warnings and errors as warnings, since
-// raft goes on after them, and the rest for debugging, as everything when ctx has ended.
+// raftSink passes on what raft and autopilot log: errors as warnings, since raft goes on
+// after them, warnings as information, since an election is one to raft, and the rest for
+// debugging, as everything when ctx has ended.
 type raftSink struct {
 	ctx    context.Context
 	logger *slog.Logger
@@ -34,7 +35,10 @@ func newRaftLogger(ctx context.Context, logger *slog.Logger) hclog.Logger {
 func (s *raftSink) Accept(_ string, level hclog.Level, text string, args ...any) {
 	to := slog.LevelDebug
 	if level >= hclog.Warn && s.ctx.Err() == nil && s.first(text) {
-		to = slog.LevelWarn
+		to = slog.LevelInfo
+		if level >= hclog.Error {
+			to = slog.LevelWarn
+		}
 	}
 	if s.logger.Enabled(s.ctx, to) {
 		s.logger.Log(s.ctx, to, "raft: "+text, args...)
