@@ -37,11 +37,8 @@ func (s *space) admit(now time.Time, adds bool, size int) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.written += int64(size)
-	if now.After(s.measure) || s.written > s.config.MinFree/16 {
-		if err := s.look(); err != nil {
-			return err
-		}
-		s.measure = now.Add(time.Second)
+	if err := s.refresh(now); err != nil {
+		return err
 	}
 	needed := s.config.MinFree
 	if !adds {
@@ -64,15 +61,24 @@ func (s *space) admit(now time.Time, adds bool, size int) error {
 func (s *space) last(now time.Time) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if now.After(s.measure) {
-		if err := s.look(); err != nil {
-			return err
-		}
-		s.measure = now.Add(time.Second)
+	if err := s.refresh(now); err != nil {
+		return err
 	}
 	if s.free-s.written < s.config.MinFree/4 {
 		return fmt.Errorf("badger: %w: the disk of %s has %d MiB free, and this replica needs %d to go on; free some and open it again", persistence.ErrFull, s.config.Dir, s.free>>20, s.config.MinFree/4>>20)
 	}
+	return nil
+}
+
+// refresh measures once a second, and sooner where much has been written.
+func (s *space) refresh(now time.Time) error {
+	if !now.After(s.measure) && s.written <= s.config.MinFree/16 {
+		return nil
+	}
+	if err := s.look(); err != nil {
+		return err
+	}
+	s.measure = now.Add(time.Second)
 	return nil
 }
 

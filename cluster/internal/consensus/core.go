@@ -54,9 +54,8 @@ type Core struct {
 	search       search
 	proposer     proposer
 
-	// joining is held, as a channel of capacity 1, by whoever is about to take part
-	// in a core, or to stop that.
-	joining   chan struct{}
+	// joining is held by whoever is about to take part in a core, or to stop that.
+	joining   turn
 	candidate string // the core that this node has invited others to; joining is held
 
 	mu       sync.Mutex
@@ -84,7 +83,7 @@ func New(config Config) (*Core, error) {
 	if id.Core != "" && id.Node != config.Node {
 		return nil, actor.Errorf(actor.FailedPrecondition, "consensus: %s is that of node %q; give node %q a folder of its own, or its name back", config.Dir, id.Node, config.Node)
 	}
-	c := &Core{config: config, log: config.Logger, born: time.Now(), joining: make(chan struct{}, 1), id: id}
+	c := &Core{config: config, log: config.Logger, born: time.Now(), joining: make(turn, 1), id: id}
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	c.end = sync.OnceValue(c.close)
 	c.inlet.base = config.Listener
@@ -96,7 +95,7 @@ func New(config Config) (*Core, error) {
 		c.announce()
 	}
 	if id.Server != "" {
-		c.joining <- struct{}{}
+		c.joining.try() // nobody else has it yet
 		c.start(c.reopen)
 	}
 	return c, nil
@@ -104,7 +103,7 @@ func New(config Config) (*Core, error) {
 
 // reopen opens the replica that the folder holds. The caller holds joining.
 func (c *Core) reopen(ctx context.Context) {
-	defer func() { <-c.joining }()
+	defer c.joining.done()
 	if err := c.open(ctx, c.identity(), nil); err != nil && ctx.Err() == nil {
 		c.log.Error("consensus: this node goes on without its replica, which cannot be opened", "dir", c.config.Dir, "error", err)
 	}
@@ -249,12 +248,10 @@ func (c *Core) depart(ctx context.Context) error {
 	defer c.running.Done()
 	ctx, cancel := c.within(ctx)
 	defer cancel()
-	select {
-	case c.joining <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
+	if err := c.joining.take(ctx); err != nil {
+		return err
 	}
-	defer func() { <-c.joining }()
+	defer c.joining.done()
 	r := c.local()
 	if r == nil {
 		return nil

@@ -51,12 +51,10 @@ func (c *Core) current() (string, error) {
 // remember makes core the one that this node takes part in. If something else is
 // deciding about that, it is left for later.
 func (c *Core) remember(core string) {
-	select {
-	case c.joining <- struct{}{}:
-	default:
+	if !c.joining.try() {
 		return
 	}
-	defer func() { <-c.joining }()
+	defer c.joining.done()
 	if c.identity().Core != "" {
 		return
 	}
@@ -138,16 +136,12 @@ func (c *Core) tryFound(ctx context.Context) error {
 			}
 			err = fmt.Errorf("node %s, which started first, has not founded one: %w", founder, err)
 		}
-		pause := time.NewTimer(c.config.Timing.Patience / 8)
 		select {
-		case <-pause.C:
+		case <-time.After(c.config.Timing.Patience / 8):
 		case <-v.changed:
-			pause.Stop()
 		case <-patience.C:
-			pause.Stop()
 			return notYet("there is no core yet: %w", err)
 		case <-ctx.Done():
-			pause.Stop()
 			return ctx.Err()
 		}
 	}
@@ -194,12 +188,10 @@ func (c *Core) establish(ctx context.Context, v *view) error {
 // part. The servers that have been invited wait for twice as long as this may take, and
 // give up then.
 func (c *Core) bootstrap(ctx context.Context, v *view) error {
-	select {
-	case c.joining <- struct{}{}:
-	default:
+	if !c.joining.try() {
 		return notYet("this node is about to join another core")
 	}
-	defer func() { <-c.joining }()
+	defer c.joining.done()
 	if c.identity().Core != "" {
 		return nil // it has, or is being founded
 	}
@@ -281,12 +273,10 @@ func (c *Core) serveInvite(ctx context.Context, core string) (*pb.InviteReply, e
 	if core == "" {
 		return nil, actor.Errorf(actor.InvalidArgument, "consensus: an invitation without a core")
 	}
-	select {
-	case c.joining <- struct{}{}:
-	default:
+	if !c.joining.try() {
 		return nil, notYet("node %s is about to join a core", c.config.Node)
 	}
-	defer func() { <-c.joining }()
+	defer c.joining.done()
 	id := c.identity()
 	switch {
 	case id.Core != "" && id.Core != core:

@@ -17,12 +17,10 @@ func (c *Core) confirm(ctx context.Context, r *replica) {
 	if c.identity().Founded {
 		return
 	}
-	select {
-	case c.joining <- struct{}{}:
-	case <-ctx.Done():
+	if c.joining.take(ctx) != nil {
 		return
 	}
-	defer func() { <-c.joining }()
+	defer c.joining.done()
 	if c.local() != r {
 		return
 	}
@@ -84,11 +82,7 @@ func (c *Core) isRemoved(ctx context.Context) bool {
 		if member, err := c.isServer(ctx); err != nil || member {
 			return false
 		}
-		pause := time.NewTimer(c.config.Timing.Stabilize)
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-			pause.Stop()
+		if !pause(ctx, c.config.Timing.Stabilize) {
 			return false
 		}
 	}
@@ -119,12 +113,10 @@ func (c *Core) isServer(ctx context.Context) (bool, error) {
 // retire ends a replica that its core does not need, or whose core has never come to be.
 // It reports whether that was done.
 func (c *Core) retire(ctx context.Context, r *replica) bool {
-	select {
-	case c.joining <- struct{}{}:
-	case <-ctx.Done():
+	if c.joining.take(ctx) != nil {
 		return true
 	}
-	defer func() { <-c.joining }()
+	defer c.joining.done()
 	if c.local() != r {
 		return true
 	}
@@ -140,12 +132,10 @@ func (c *Core) retire(ctx context.Context, r *replica) bool {
 
 // drop closes a replica that has failed, and keeps its files.
 func (c *Core) drop(ctx context.Context, r *replica) {
-	select {
-	case c.joining <- struct{}{}:
-	case <-ctx.Done():
+	if c.joining.take(ctx) != nil {
 		return
 	}
-	defer func() { <-c.joining }()
+	defer c.joining.done()
 	if c.local() != r {
 		return
 	}

@@ -22,18 +22,14 @@ func (r *replica) Remove(ctx context.Context) error {
 		if done {
 			return err
 		}
-		timer := time.NewTimer(leavePause)
 		select {
-		case <-timer.C:
+		case <-time.After(leavePause):
 		case <-changed:
 		case <-ctx.Done():
-			timer.Stop()
 			return errors.Join(ctx.Err(), err)
 		case <-r.ctx.Done():
-			timer.Stop()
 			return r.gone()
 		}
-		timer.Stop()
 	}
 }
 

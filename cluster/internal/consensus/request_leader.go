@@ -70,10 +70,8 @@ func (c *Core) pause(ctx context.Context, attempt int) error {
 	if attempt == 0 {
 		return c.check(ctx)
 	}
-	timer := time.NewTimer(c.config.Timing.Patience / 32)
-	defer timer.Stop()
 	select {
-	case <-timer.C:
+	case <-time.After(c.config.Timing.Patience / 32):
 	case <-ctx.Done():
 	case <-c.ctx.Done():
 	}

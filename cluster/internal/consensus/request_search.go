@@ -133,18 +133,14 @@ func (c *Core) look(ctx context.Context, l *looking) {
 				}
 			}
 		}
-		pause := time.NewTimer(c.config.Timing.Patience / 8)
 		select {
-		case <-pause.C:
+		case <-time.After(c.config.Timing.Patience / 8):
 		case <-v.changed:
 		case <-l.found:
-			pause.Stop()
 			return
 		case <-ctx.Done():
-			pause.Stop()
 			return
 		}
-		pause.Stop()
 	}
 }
 
@@ -167,15 +163,12 @@ func (c *Core) askWhoLeads(ctx context.Context, l *looking, node, core string) {
 				return
 			}
 		}
-		pause := time.NewTimer(c.config.Timing.Patience / 16)
 		select {
-		case <-pause.C:
+		case <-time.After(c.config.Timing.Patience / 16):
 		case <-changed:
 		case <-ctx.Done():
-			pause.Stop()
 			return
 		}
-		pause.Stop()
 	}
 }
 

@@ -52,13 +52,11 @@ func (c *Core) reign(ctx context.Context, r *replica) {
 		if err != nil && !errors.Is(err, errNotLeader) && ctx.Err() == nil {
 			c.log.Warn("consensus: keeping sessions; trying again", "error", err)
 		}
-		pause := time.NewTimer(c.config.Timing.Patience / 16)
 		select {
-		case <-pause.C:
+		case <-time.After(c.config.Timing.Patience / 16):
 		case <-changed:
 		case <-ctx.Done():
 		}
-		pause.Stop()
 	}
 }
 

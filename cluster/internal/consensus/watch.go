@@ -254,9 +254,7 @@ func (c *Core) untilAlone(ctx context.Context, r *replica) {
 		changed := r.LeaderChanged()
 		var alone <-chan time.Time
 		if leader, _ := r.Leader(); leader == "" {
-			timer := time.NewTimer(c.config.Timing.Patience)
-			defer timer.Stop()
-			alone = timer.C
+			alone = time.After(c.config.Timing.Patience)
 		}
 		select {
 		case <-ctx.Done():
