@@ -57,13 +57,13 @@ type Config struct {
 	// MemTableSize is how many bytes of changes are gathered in memory before they
 	// become a table on disk. There may be four of them at a time; tables and what it
 	// takes to merge them grow with it, so that this sets how much memory the store
-	// holds, whatever its size: with the default, less than 300 MiB. Pages of its files
+	// holds, whatever its size: with the default, less than 150 MiB. Pages of its files
 	// come on top, which the system takes back when it needs the room. More makes
 	// writing faster, and fewer files, which all stay open: use it for many GiB.
 	//
 	// A transaction can take an eighth of it, and change one key per 2 KiB of it. On
 	// disk, values of 32 KiB or more count for an eighth of their length; in memory, a
-	// transaction can take 2 MiB at most. The default is 4 MiB on disk and 16 MiB in
+	// transaction can take 2 MiB at most. The default is 2 MiB on disk and 16 MiB in
 	// memory, the least is 1 MiB.
 	MemTableSize int64
 
@@ -89,7 +89,7 @@ func (c Config) WithDefaults() Config {
 		c.HistoryAge = time.Hour
 	}
 	if c.MemTableSize == 0 {
-		c.MemTableSize = 4 << 20
+		c.MemTableSize = 2 << 20
 		if c.Dir == "" {
 			c.MemTableSize = 16 << 20
 		}
@@ -158,6 +158,7 @@ func (c Config) badgerOptions() badger.Options {
 	o.MemTableSize = c.MemTableSize
 	o.NumMemtables = 2
 	o.BaseTableSize = max(c.MemTableSize/4, 1<<20)
+	o.TableSizeMultiplier = 1 // merging takes memory for ten tables or more at a time
 	o.BaseLevelSize = 4 * c.MemTableSize
 	o.NumLevelZeroTables = 4
 	o.NumLevelZeroTablesStall = 8

@@ -14,7 +14,7 @@ import (
 
 // mostMemory is what a store of a million records may make its process hold, with the
 // default settings.
-const mostMemory = 300 << 20
+const mostMemory = 200 << 20
 
 // TestMillionRecordsStaySmall has a process of its own write a million records of 100 B,
 // one at a time and many together, read some and list all. What counts is the memory that the

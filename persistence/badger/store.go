@@ -137,8 +137,20 @@ func openDisk(ctx context.Context, config Config) (_ *disk, err error) {
 	return d, err
 }
 
+// mostTables is how many tables a store has at most, roughly, when it is opened: each is a
+// file that stays open, and mapped into memory.
+const mostTables = 8192
+
 func (s *Store) openBadger() error {
-	db, err := badger.OpenManaged(s.config.badgerOptions())
+	options := s.config.badgerOptions()
+	if s.disk != nil {
+		size, err := sizeOf(s.config.Dir)
+		if err != nil {
+			return fmt.Errorf("badger: measuring %s: %w", s.where(), err)
+		}
+		options.BaseTableSize = max(options.BaseTableSize, size/mostTables)
+	}
+	db, err := badger.OpenManaged(options)
 	if err != nil {
 		if outOfSpace(err) {
 			err = fmt.Errorf("%w: %w", persistence.ErrFull, err)
