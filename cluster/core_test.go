@@ -27,6 +27,11 @@ func TestNodesHaveOneStoreInCommonAndLeave(t *testing.T) {
 		}
 		<-time.After(20 * time.Second) // the others become voters
 		for _, n := range c.Nodes() {
+			if got, want := n.Store().Leader(), c.Node(0).Store().Leader(); got != want || got == "" {
+				t.Errorf("%s takes %q for the leader, node-0 takes %q", n.Name(), got, want)
+			}
+		}
+		for _, n := range c.Nodes() {
 			start = time.Now()
 			if err := n.Leave(t.Context()); err != nil {
 				t.Error(err)

@@ -95,11 +95,21 @@ type memory struct {
 }
 
 func (m *memory) Nodes() int       { return len(m.nodes) }
-func (m *memory) Leader() int      { return -1 }
 func (m *memory) Cut(from, to int) { m.c.Network.Cut(host(from), host(to)) }
 func (m *memory) Heal()            { m.c.Network.Heal() }
 func (m *memory) Pause(i int)      { m.c.Network.Host(host(i)).Freeze() }
 func (m *memory) Resume(i int)     { m.c.Network.Host(host(i)).Thaw() }
+
+func (m *memory) Leader() int {
+	for _, n := range m.nodes {
+		for i := range m.nodes {
+			if n.Store().Leader() == host(i) {
+				return i
+			}
+		}
+	}
+	return -1
+}
 
 func (m *memory) Kill(i int) {
 	m.c.Crash(i)

@@ -19,8 +19,10 @@ type Timing struct {
 	Heartbeat, Election, LeaderLease time.Duration
 
 	// SessionTTL is how long a session outlives its last renewal. Its owner gives up
-	// after 4/5 of that. What is left of it at any time is longer than most elections,
-	// so that a healthy node keeps its sessions when the leader dies.
+	// after 4/5 of that, and renews it each tenth. What is left of it at any time, 7/10,
+	// must be longer than an election, so that a healthy node keeps its sessions when the
+	// leader dies: each of raft's followers waits for 1 to 3 heartbeats before it agrees
+	// that the leader is gone, and a split vote takes 1 to 2 more.
 	SessionTTL time.Duration
 
 	// Patience is how long requests wait for a leader before they fail: enough for
@@ -35,8 +37,8 @@ type Timing struct {
 // Local is for nodes on one host.
 func Local() Timing {
 	return Timing{
-		Heartbeat: 250 * time.Millisecond, Election: 250 * time.Millisecond, LeaderLease: 200 * time.Millisecond,
-		SessionTTL: 1100 * time.Millisecond, Patience: 800 * time.Millisecond,
+		Heartbeat: 200 * time.Millisecond, Election: 200 * time.Millisecond, LeaderLease: 150 * time.Millisecond,
+		SessionTTL: 1200 * time.Millisecond, Patience: 800 * time.Millisecond,
 		Stabilize: time.Second, Replace: 5 * time.Second,
 	}
 }
@@ -44,8 +46,8 @@ func Local() Timing {
 // LAN is for nodes in one data centre. It is the default.
 func LAN() Timing {
 	return Timing{
-		Heartbeat: 600 * time.Millisecond, Election: 600 * time.Millisecond, LeaderLease: 400 * time.Millisecond,
-		SessionTTL: 2800 * time.Millisecond, Patience: 800 * time.Millisecond,
+		Heartbeat: 400 * time.Millisecond, Election: 400 * time.Millisecond, LeaderLease: 300 * time.Millisecond,
+		SessionTTL: 3 * time.Second, Patience: 800 * time.Millisecond,
 		Stabilize: 2 * time.Second, Replace: 10 * time.Second,
 	}
 }
@@ -53,14 +55,14 @@ func LAN() Timing {
 // WAN is for nodes far apart.
 func WAN() Timing {
 	return Timing{
-		Heartbeat: 2 * time.Second, Election: 2 * time.Second, LeaderLease: time.Second,
-		SessionTTL: 8 * time.Second, Patience: 2 * time.Second,
+		Heartbeat: 1500 * time.Millisecond, Election: 1500 * time.Millisecond, LeaderLease: time.Second,
+		SessionTTL: 12 * time.Second, Patience: 2 * time.Second,
 		Stabilize: 10 * time.Second, Replace: time.Minute,
 	}
 }
 
 // renewal is the time from one renewal of a session to the next.
-func (t Timing) renewal() time.Duration { return t.SessionTTL / 6 }
+func (t Timing) renewal() time.Duration { return t.SessionTTL / 10 }
 
 // suspicion is how long an answer of the leader is waited for before it is asked
 // whether it still leads.

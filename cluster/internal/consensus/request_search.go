@@ -87,6 +87,18 @@ func (s *search) forget(l leadership) {
 	}
 }
 
+// Leader returns the node that leads the core, as far as this one knows without asking;
+// empty if it knows none.
+func (c *Core) Leader() string {
+	if r := c.local(); r != nil {
+		node, _ := r.Leader()
+		return node
+	}
+	c.search.mu.Lock()
+	defer c.search.mu.Unlock()
+	return c.search.known.node
+}
+
 // learn remembers a node that should have a replica.
 func (s *search) learn(node string) {
 	s.mu.Lock()

@@ -108,6 +108,8 @@ func (c *child) do(ctx context.Context, command string, args []string) (any, err
 		return serveFloor()
 	case "torment": // starts clients that record what they do, until they rest
 		return nil, c.tormented.start(c, args[0], args[1], args[2], args[3])
+	case "leader": // of the replicated store, as the node knows
+		return c.node.Load().Store().Leader(), nil
 	case "rest":
 		return nil, c.tormented.stop()
 	case "write": // waits until it can write to the replicated store

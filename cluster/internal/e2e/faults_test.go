@@ -97,7 +97,17 @@ func (v *victims) socket() string    { return filepath.Join(v.dir, "resource") }
 func (v *victims) name(i int) string { return string(rune('a' + i)) }
 func (v *victims) Nodes() int        { return len(v.hosts) }
 
-func (v *victims) Leader() int { return -1 }
+func (v *victims) Leader() int {
+	for _, p := range v.processes {
+		leader := get[string](p, "leader")
+		for i := range v.processes {
+			if v.name(i) == leader {
+				return i
+			}
+		}
+	}
+	return -1
+}
 
 func (v *victims) Cut(from, to int) {
 	if !v.cuts[[2]int{from, to}] {
