@@ -14,51 +14,55 @@ import (
 // inviteTimeout is how long a node may take to start a replica.
 const inviteTimeout = 5 * time.Second
 
-// recruit adds a server if there are fewer than there should be voters, and a node
-// that can have one.
+// recruit adds a server if there are fewer than there should be voters.
 func (p *pilot) recruit() {
-	r := p.replica
 	present := map[string]bool{} // nodes that have a server which is not gone
-	known := p.KnownServers()
-	for _, s := range known {
+	for _, s := range p.KnownServers() {
 		if s.NodeStatus == autopilot.NodeAlive {
 			present[s.Name] = true
 		}
 	}
-	if len(present) >= r.config.Voters {
-		return
+	if len(present) < p.replica.config.Voters {
+		p.replica.recruit(p.ctx, present)
 	}
-	for _, m := range p.candidates(present) {
+}
+
+// recruit adds a server on a node that can have one and is not present yet. It reports
+// whether there is such a node. It is for the leader.
+func (r *replica) recruit(ctx context.Context, present map[string]bool) bool {
+	for _, m := range r.candidates(present) {
 		// Also one that has a replica already: gossip may hear of a node that this one
 		// cannot reach.
-		ctx, cancel := context.WithTimeout(p.ctx, inviteTimeout)
-		server, err := r.config.Invite(ctx, m.Name, r.config.Core)
+		inviting, cancel := context.WithTimeout(ctx, inviteTimeout)
+		server, err := r.config.Invite(inviting, m.Name, r.config.Core)
 		cancel()
 		if err != nil {
 			r.config.Logger.Debug("consensus: a node does not want a replica, or cannot be reached", "node", m.Name, "error", err)
 			continue
 		}
 		id := raft.ServerID(server)
-		if known[id] != nil || nodeOf(server) != m.Name {
+		listed := slices.ContainsFunc(r.raft.GetConfiguration().Configuration().Servers, func(s raft.Server) bool { return s.ID == id })
+		if listed || nodeOf(server) != m.Name {
 			continue
 		}
-		err = r.reconfigure(p.ctx, func() raft.IndexFuture { return r.raft.AddNonvoter(id, raft.ServerAddress(id), 0, 0) })
+		err = r.reconfigure(ctx, func() raft.IndexFuture { return r.raft.AddNonvoter(id, raft.ServerAddress(id), 0, 0) })
 		if err != nil {
 			r.config.Logger.Warn("consensus: adding a server", "server", server, "error", err)
 		} else {
 			r.config.Logger.Info("consensus: added a server", "server", server)
 		}
-		return // the next one after a while
+		return true // the next one after a while
 	}
+	return false
 }
 
 // candidates returns the nodes that can be asked, who started first comes first: those
 // that know of no core, or of this one and have a replica that is not part of it.
-func (p *pilot) candidates(present map[string]bool) []Member {
+func (r *replica) candidates(present map[string]bool) []Member {
 	var free []Member
-	for _, m := range p.replica.config.Members() {
-		mine := m.Core.Core == "" && m.Core.Server == "" || m.Core.Core == p.replica.config.Core
-		if mine && !present[m.Name] && !p.replica.departed.has(m.Core.Server) {
+	for _, m := range r.config.Members() {
+		mine := m.Core.Core == "" && m.Core.Server == "" || m.Core.Core == r.config.Core
+		if mine && !present[m.Name] && !r.departed.has(m.Core.Server) {
 			free = append(free, m)
 		}
 	}

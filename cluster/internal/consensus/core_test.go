@@ -98,6 +98,33 @@ func TestAllNodesAreBackAfterARestart(t *testing.T) {
 	})
 }
 
+// TestTheFounderLeavesBeforeThereIsAnotherReplica also has all leave at the same time.
+func TestTheFounderLeavesBeforeThereIsAnotherReplica(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1)
+		nodes := []*node{w.join("a"), w.join("b"), w.join("c")}
+		nodes[2].put("k", "v")
+		founder := w.leader()
+		founder.leave(t.Context())
+		var rest []*node
+		for _, n := range nodes {
+			if n != founder {
+				n.want("k", "v")
+				rest = append(rest, n)
+			}
+		}
+		start := time.Now()
+		var leaving sync.WaitGroup
+		for _, n := range rest {
+			leaving.Go(func() { n.leave(t.Context()) })
+		}
+		leaving.Wait()
+		if took := time.Since(start); took > w.timing.startup()+time.Second {
+			t.Errorf("all have left after %v", took)
+		}
+	})
+}
+
 // TestNodeThatIsNotNeededGivesUpItsReplica brings back a node that was replaced.
 func TestNodeThatIsNotNeededGivesUpItsReplica(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

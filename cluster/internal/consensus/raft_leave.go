@@ -12,9 +12,11 @@ import (
 // leavePause is how long Remove waits before it tries again.
 const leavePause = 50 * time.Millisecond
 
+var errNoSuccessor = errors.New("consensus: no other replica is up to date")
+
 // Remove takes this replica out of the core for good, if others can go on without it,
-// after handing over leadership. Close it afterwards. It does nothing, and returns nil,
-// if there is no other replica: the data stays here.
+// after handing over leadership. Close it afterwards. The only replica has another node
+// take its place; if none can, it does nothing, and returns nil: the data stays here.
 func (r *replica) Remove(ctx context.Context) error {
 	for {
 		changed := r.LeaderChanged()
@@ -35,8 +37,14 @@ func (r *replica) Remove(ctx context.Context) error {
 
 func (r *replica) tryRemove(ctx context.Context) (done bool, err error) {
 	servers := r.raft.GetConfiguration().Configuration().Servers
-	if len(servers) == 0 || len(servers) == 1 && servers[0].ID == raft.ServerID(r.config.Server) {
+	if len(servers) == 0 {
 		return true, nil
+	}
+	if len(servers) == 1 && servers[0].ID == raft.ServerID(r.config.Server) {
+		if !r.recruit(ctx, map[string]bool{nodeOf(r.config.Server): true}) {
+			return true, nil
+		}
+		return false, errNoSuccessor
 	}
 	_, leader := r.raft.LeaderWithID()
 	switch {
@@ -53,7 +61,7 @@ func (r *replica) tryRemove(ctx context.Context) (done bool, err error) {
 	if _, ok := r.successor(t, raft.Voter); !ok {
 		standby, ok := r.successor(t, raft.Nonvoter)
 		if !ok {
-			return false, errors.New("consensus: no other replica is up to date")
+			return false, errNoSuccessor
 		}
 		if err := r.reconfigure(ctx, func() raft.IndexFuture { return r.raft.AddVoter(standby.ID, standby.Address, 0, 0) }); err != nil {
 			return false, err
