@@ -89,11 +89,12 @@ func (m *machine) advance(index uint64) {
 	}
 }
 
-// progress returns how far raft has got, and a channel that is closed when it gets on.
-func (m *machine) progress() (through uint64, grown <-chan struct{}) {
+// progress returns how far raft has got, and, if that is not up to index, a channel that
+// is closed when it gets on.
+func (m *machine) progress(index uint64) (through uint64, grown <-chan struct{}) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.grown == nil {
+	if m.through < index && m.grown == nil {
 		m.grown = make(chan struct{})
 	}
 	return m.through, m.grown

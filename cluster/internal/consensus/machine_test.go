@@ -33,7 +33,7 @@ func TestEntryThatDoesNotDecodeDoesNothing(t *testing.T) {
 	if r := responses[2].(*applied); r.err != nil || r.term != 4 || len(r.outcomes) != 1 {
 		t.Errorf("%+v", r)
 	}
-	if n, _ := m.progress(); n != 3 || store.Applied() != 3 {
+	if n, _ := m.progress(0); n != 3 || store.Applied() != 3 {
 		t.Errorf("applied are %d and %d", n, store.Applied())
 	}
 }

@@ -13,24 +13,21 @@ import (
 	"github.com/troupe-go/troupe/persistence"
 )
 
-// Commits gather while others are on their way to the leader, and travel together.
+// Commits gather while others are on their way to the leader, and travel together: one
+// batch at a time, since a larger one costs hardly more than a small one.
 const (
-	maxLanes      = 2       // batches that are on their way at a time
 	maxBatch      = 512     // transactions in one
 	maxBatchBytes = 1 << 20 // unless one alone is larger
 )
 
 // proposer gathers the transactions of this node.
 type proposer struct {
-	mu    sync.Mutex
-	queue []*write
-	lanes int     // that run
-	spare []*lane // that do not
-}
+	mu      sync.Mutex
+	queue   []*write
+	sending bool
 
-// lane sends one batch at a time. The leader knows from the name and the sequence what
-// it has seen, so that a batch that is sent again is applied once.
-type lane struct {
+	// The leader knows from these what it has seen, so that a batch that is sent again
+	// is applied once. They belong to run.
 	name     string
 	sequence uint64
 }
@@ -50,7 +47,7 @@ func (w *write) finish(revision persistence.Revision, err error) {
 	close(w.done)
 }
 
-// batch is what a lane sends.
+// batch is what is sent at a time.
 type batch struct {
 	writes  []*write
 	waiting int // callers who have not given up
@@ -97,22 +94,15 @@ func newWrite(t *persistence.Transaction) *write {
 	return w
 }
 
-// submit queues w, and starts a lane if it may.
+// submit queues w, and has the queue sent.
 func (p *proposer) submit(c *Core, w *write) {
 	p.mu.Lock()
 	p.queue = append(p.queue, w)
-	var l *lane
-	if p.lanes < maxLanes {
-		p.lanes++
-		if n := len(p.spare); n > 0 {
-			l, p.spare = p.spare[n-1], p.spare[:n-1]
-		} else {
-			l = new(lane)
-		}
-	}
+	first := !p.sending
+	p.sending = true
 	p.mu.Unlock()
-	if l != nil {
-		c.start(func(ctx context.Context) { p.run(ctx, c, l) })
+	if first {
+		c.start(func(ctx context.Context) { p.run(ctx, c) })
 	}
 }
 
@@ -132,12 +122,12 @@ func (p *proposer) abandon(w *write) bool {
 }
 
 // run sends batches until nothing is queued.
-func (p *proposer) run(ctx context.Context, c *Core, l *lane) {
+func (p *proposer) run(ctx context.Context, c *Core) {
 	for {
 		ctx, stop := context.WithCancel(ctx)
-		b := p.take(l, stop)
+		b := p.take(stop)
 		if b != nil {
-			c.propose(ctx, l, b)
+			p.send(ctx, c, b)
 		}
 		stop()
 		if b == nil {
@@ -146,8 +136,8 @@ func (p *proposer) run(ctx context.Context, c *Core, l *lane) {
 	}
 }
 
-// take makes a batch of what is queued; if that is nothing, it takes back the lane.
-func (p *proposer) take(l *lane, stop context.CancelFunc) *batch {
+// take makes a batch of what is queued; nil ends run.
+func (p *proposer) take(stop context.CancelFunc) *batch {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	n, size := 0, 0
@@ -156,9 +146,7 @@ func (p *proposer) take(l *lane, stop context.CancelFunc) *batch {
 		n++
 	}
 	if n == 0 {
-		p.queue = nil
-		p.lanes--
-		p.spare = append(p.spare, l)
+		p.queue, p.sending = nil, false
 		return nil
 	}
 	b := &batch{writes: p.queue[:n:n], waiting: n, stop: stop}
@@ -175,19 +163,19 @@ func (b *batch) fail(err error) {
 	}
 }
 
-// propose has the leader apply a batch, and finishes its writes.
-func (c *Core) propose(ctx context.Context, l *lane, b *batch) {
-	if l.name == "" {
-		l.name = randomHex(8)
+// send has the leader apply a batch, and finishes its writes.
+func (p *proposer) send(ctx context.Context, c *Core, b *batch) {
+	if p.name == "" {
+		p.name = randomHex(8)
 	}
-	l.sequence++
+	p.sequence++
 	for len(b.writes) > 0 {
 		core, err := c.ensure(ctx)
 		if err != nil {
 			b.fail(err)
 			return
 		}
-		commit := &pb.Commit{From: l.name, Sequence: l.sequence}
+		commit := &pb.Commit{From: p.name, Sequence: p.sequence}
 		for _, w := range b.writes {
 			commit.Transactions = append(commit.Transactions, w.transaction)
 		}
@@ -198,7 +186,7 @@ func (c *Core) propose(ctx context.Context, l *lane, b *batch) {
 			err = actor.Errorf(actor.Unknown, "consensus: %w: the leader gives no outcome", ErrOutcomeUnknown)
 		}
 		if err != nil {
-			*l = lane{} // what was sent may come about yet, under the old name
+			p.name, p.sequence = "", 0 // what was sent may come about yet, under the old name
 			b.fail(err)
 			return
 		}

@@ -115,8 +115,12 @@ func (r *replica) ReadBarrier(ctx context.Context) error {
 		return r.gone()
 	}
 	defer r.using.Done()
-	if others, _ := r.otherVoters(); len(others) == 0 {
-		return r.confirm(ctx) // there is nobody to ask
+	if others, _ := r.otherVoters(); len(others) == 0 { // there is nobody to ask
+		t, err := r.reigning(ctx)
+		if err != nil {
+			return err
+		}
+		return r.awaitApplied(ctx, t, r.raft.CommitIndex())
 	}
 	round := r.reads.join()
 	select {
@@ -154,9 +158,7 @@ func (r *replica) confirm(ctx context.Context) error {
 	}
 	question, committed := r.answers.ask(), r.raft.CommitIndex()
 	others, quorum := r.otherVoters()
-	if quorum > 0 {
-		r.raft.VerifyLeader() // sends heartbeats at once
-	}
+	r.raft.VerifyLeader() // sends heartbeats at once
 	for {
 		enough, changed := r.answers.since(question, t.term, others, quorum)
 		if enough {
@@ -194,7 +196,7 @@ func (r *replica) otherVoters() (others []raft.ServerID, quorum int) {
 // awaitApplied returns when the entries up to index, which are committed, are applied.
 func (r *replica) awaitApplied(ctx context.Context, t *tenure, index uint64) error {
 	for {
-		through, grown := r.machine.progress()
+		through, grown := r.machine.progress(index)
 		for ; index > through; index-- {
 			// The machine does not see raft's own entries.
 			var e raft.Log

@@ -17,41 +17,34 @@ import (
 	"github.com/troupe-go/troupe/persistence/badger"
 )
 
-// BenchmarkReplica compares proposals of 64 callers with those to a bare raft, which has
-// an in-memory machine and the same kind of log on the same disk, and reads with
-// writes. The nodes talk over TCP.
-func BenchmarkReplica(b *testing.B) {
+// BenchmarkCore compares writes of 64 callers with those to a bare raft, which has an
+// in-memory machine and the same kind of log on the same disk, and reads with writes.
+// The nodes talk over TCP.
+func BenchmarkCore(b *testing.B) {
 	for _, nodes := range []int{1, 3} {
 		b.Run(fmt.Sprint(nodes, " nodes"), func(b *testing.B) {
-			names := []string{"a", "b", "c"}[:nodes]
-			g := newDiskGroup(b, names...)
-			g.timing = LAN() // a leader keeps its place on a machine that is busy
-			g.useTCP()
-			g.found(nodes)
-			l := g.leader()
+			l := newTCPCore(b, nodes)
 			bare := newBareRaft(b, nodes)
 			value := make([]byte, 128)
 			var n atomic.Int64
 			write := func() error {
 				t := persistence.Transaction{Then: []persistence.Change{{Key: fmt.Sprint(n.Add(1) % 10000), Value: value}}}
-				_, err := l.Propose(background, "", 0, []persistence.Transaction{t})
+				_, err := l.Commit(background, t)
 				return err
 			}
 			floor := func() error { return bare.Apply(value, 0).Error() }
 			read := func() error {
-				err := l.ReadBarrier(background)
-				if err == nil {
-					_, err = l.Store().Get(background, "1")
-				}
+				_, err := l.Get(background, "1")
 				return err
 			}
 			const most = 64
-			var writes, floors, reads, loneWrites, loneReads time.Duration
+			var writes, floors, reads, loneWrites, loneFloors, loneReads time.Duration
 			for b.Loop() {
 				// In turns, so that what else the machine does meets all.
 				floors += concurrently(b, most, 1000, floor)
 				writes += concurrently(b, most, 1000, write)
 				reads += concurrently(b, most, 20000, read)
+				loneFloors += concurrently(b, 1, 50, floor)
 				loneWrites += concurrently(b, 1, 50, write)
 				loneReads += concurrently(b, 1, 1000, read)
 			}
@@ -61,10 +54,33 @@ func BenchmarkReplica(b *testing.B) {
 			b.ReportMetric(per(floors, 1000), "ns/floor")
 			b.ReportMetric(per(reads, 20000), "ns/read")
 			b.ReportMetric(per(floors, 1000)/per(writes, 1000), "write/floor")
+			b.ReportMetric(per(loneFloors, 50)/per(loneWrites, 50), "lone-write/floor")
 			b.ReportMetric(per(writes, 1000)/per(reads, 20000), "reads-per-write")
 			b.ReportMetric(per(loneWrites, 50)/per(loneReads, 1000), "lone-reads-per-write")
 		})
 	}
+}
+
+// newTCPCore returns the leader of a core of so many nodes, which vote.
+func newTCPCore(b *testing.B, nodes int) *node {
+	w := newWorld(b, 1)
+	addresses := map[string]string{}
+	var all []*node
+	for _, name := range []string{"a", "b", "c"}[:nodes] {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			b.Fatal(err)
+		}
+		addresses[name] = l.Addr().String()
+		all = append(all, w.join(name, func(c *Config) {
+			c.Dir, c.Expect, c.Settle, c.Listener = b.TempDir(), nodes, time.Millisecond, l
+			c.Dial = func(ctx context.Context, to string) (net.Conn, error) {
+				return new(net.Dialer).DialContext(ctx, "tcp", addresses[to])
+			}
+		}))
+	}
+	all[0].put("1", "v")
+	return w.leader()
 }
 
 func concurrently(b *testing.B, callers, count int, f func() error) time.Duration {
@@ -84,18 +100,6 @@ func concurrently(b *testing.B, callers, count int, f func() error) time.Duratio
 	}
 	wg.Wait()
 	return time.Since(start)
-}
-
-// useTCP joins the nodes over the loopback.
-func (g *group) useTCP() {
-	g.listeners, g.dialers = map[string]net.Listener{}, map[string]string{}
-	for _, node := range g.nodes {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			g.t.Fatal(err)
-		}
-		g.listeners[node], g.dialers[node] = l, l.Addr().String()
-	}
 }
 
 // bareMachine forgets what it applies.
