@@ -22,6 +22,10 @@ func TestAnIdleNodeTakesLittle(t *testing.T) {
 	// The least of a few windows: other processes make the same work dearer.
 	const windows, window = 4, 3 * time.Second
 	least := make(map[*process]float64)
+	wrote := make(map[*process]int)
+	for _, p := range nodes {
+		wrote[p] = written(t, p.cmd.Process.Pid)
+	}
 	for i := range windows {
 		before, begin := make(map[*process]time.Duration), time.Now()
 		for _, p := range nodes {
@@ -38,6 +42,9 @@ func TestAnIdleNodeTakesLittle(t *testing.T) {
 	for _, p := range nodes {
 		memory := residentSet(t, p.cmd.Process.Pid)
 		t.Logf("%s takes %.2f %% of a core and %.1f MB", p.name, 100*least[p], float64(memory)/(1<<20))
+		if n := written(t, p.cmd.Process.Pid) - wrote[p]; n > 0 {
+			t.Errorf("%s has written %d bytes to disk", p.name, n)
+		}
 		if least[p] > idleShare {
 			t.Errorf("%s takes %.2f %% of a core", p.name, 100*least[p])
 		}

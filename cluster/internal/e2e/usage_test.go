@@ -96,6 +96,21 @@ func residentSet(t testing.TB, pid int) int {
 	return kB << 10
 }
 
+// written returns how many bytes a process has sent to disks so far.
+func written(t testing.TB, pid int) int {
+	t.Helper()
+	io, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := bytes.Cut(io, []byte("\nwrite_bytes:"))
+	var n int
+	if _, err := fmt.Sscan(string(rest), &n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
 // profileVar, in the environment, names a folder for CPU and allocation profiles
 // of the children.
 const profileVar = "TROUPE_E2E_PROFILES"
