@@ -4,12 +4,11 @@ import (
 	"context"
 	"sync"
 
-	"github.com/troupe-go/troupe/actor"
-	"github.com/troupe-go/troupe/cluster"
+	"github.com/troupe-go/troupe/demo/internal/stage"
 )
 
 // audit compares what the bank has with what the customers know.
-func (l *ledger) audit(ctx context.Context, r *report) error {
+func (l *ledger) audit(ctx context.Context, r *stage.Report) error {
 	before, err := l.balances(ctx)
 	if err != nil {
 		return err
@@ -26,25 +25,25 @@ func (l *ledger) audit(ctx context.Context, r *report) error {
 		total += b.Amount
 		moves += len(l.acknowledged[i])
 	}
-	r.claim(total == accounts*opening, "the accounts hold %s in all, as at the beginning", number(total))
-	r.claim(right == accounts, "%d of %d accounts have the balance and the number of moves that were acknowledged", right, accounts)
+	r.Claim(total == accounts*opening, "the accounts hold %s in all, as at the beginning", stage.Number(total))
+	r.Claim(right == accounts, "%d of %d accounts have the balance and the number of moves that were acknowledged", right, accounts)
 
 	same, err := l.askAgain(ctx)
 	if err != nil {
 		return err
 	}
-	r.claim(same == moves, "%s of %s acknowledged moves get the same answer when they are sent again", number(same), number(moves))
+	r.Claim(same == moves, "%s of %s acknowledged moves get the same answer when they are sent again", stage.Number(same), stage.Number(moves))
 	after, err := l.balances(ctx)
 	if err != nil {
 		return err
 	}
-	r.claim(after == before, "which has changed nothing")
+	r.Claim(after == before, "which has changed nothing")
 	return nil
 }
 
 func (l *ledger) balances(ctx context.Context) (all [accounts]Balance, err error) {
 	for i := range all {
-		if all[i], err = actor.Ask(ctx, cluster.Service[Account](l.node, accountName(i)), Show{}); err != nil {
+		if all[i], err = ask(ctx, l, i, Show{}); err != nil {
 			break
 		}
 	}
@@ -59,7 +58,7 @@ func (l *ledger) askAgain(ctx context.Context) (same int, err error) {
 	for i := range accounts {
 		asking.Go(func() {
 			for _, a := range l.acknowledged[i] {
-				reply, failure := l.ask(ctx, i, a.move)
+				reply, failure := ask(ctx, l, i, a.move)
 				mu.Lock()
 				if failure != nil {
 					err = failure

@@ -1,57 +1,26 @@
 package main
 
 import (
-	"bytes"
 	"os"
-	"strings"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/troupe-go/troupe/demo/internal/stage"
+	"github.com/troupe-go/troupe/demo/internal/stage/stagetest"
 )
 
-// TestMain is also the main function of the bank's process, which is the test's own
-// executable.
 func TestMain(m *testing.M) {
-	if dir := os.Getenv(dirEnv); dir != "" {
-		if err := keepBank(dir); err != nil {
-			os.Stderr.WriteString(err.Error())
-			os.Exit(1)
-		}
-		return
+	if code, isChild := short().MainOfChild(); isChild {
+		os.Exit(code)
 	}
 	// A probe of memberlist outlives Leave by up to a second.
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/hashicorp/memberlist.(*Memberlist).probeNode"))
 }
 
-func TestTheBooksAreRightAfterAKillAndNothingIsLeftBehind(t *testing.T) {
-	if testing.Short() {
-		t.Skip("starts processes and kills one")
-	}
-	temp := t.TempDir()
-	t.Setenv("TMPDIR", temp)
-	t.Setenv("TMP", temp)
-	t.Setenv("TROUPE_SECRET", "this must not reach the nodes of the demo")
-	var out bytes.Buffer
-	if err := run(t.Context(), &out, size{kills: 1, lead: 200 * time.Millisecond}, false); err != nil {
-		t.Error(err)
-	}
-	if t.Failed() || testing.Verbose() {
-		t.Log(out.String())
-	}
-	if n := strings.Count(out.String(), "  ok "); n != 4 {
-		t.Errorf("%d of 4 claims hold", n)
-	}
-	if left, err := os.ReadDir(temp); err != nil || len(left) > 0 {
-		t.Error("left behind:", left, err)
-	}
-}
+func short() stage.Program { return program(1, 200*time.Millisecond) }
 
-func TestAWrongBookIsNoticed(t *testing.T) {
-	var out bytes.Buffer
-	r := &report{out: &out}
-	r.claim(false, "a claim of %s", number(-1234567))
-	if r.broken != 1 || out.String() != "  FAIL  a claim of -1,234,567\n" {
-		t.Errorf("%d broken, printed %q", r.broken, &out)
-	}
+func TestTheBooksAreRightAfterAKillAndNothingIsLeftBehind(t *testing.T) {
+	stagetest.Perform(t, short(), 4)
 }

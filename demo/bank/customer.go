@@ -10,17 +10,20 @@ import (
 
 	"github.com/troupe-go/troupe/actor"
 	"github.com/troupe-go/troupe/cluster"
+	"github.com/troupe-go/troupe/demo/internal/stage"
 )
 
 const (
 	customers = 64
 	opening   = 1_000 // what is in each account at first
+
+	patience = 5 * time.Second // until a customer asks again
 )
 
 // ledger is what the customers know: which moves were acknowledged, and how.
 type ledger struct {
-	node *cluster.Node
-	quit chan struct{} // closed when no new transfer may begin
+	accounts [accounts]actor.Ref[Account]
+	quit     chan struct{} // closed when no new transfer may begin
 
 	mu           sync.Mutex
 	acknowledged [accounts][]receipt
@@ -36,7 +39,11 @@ type receipt struct {
 }
 
 func newLedger(node *cluster.Node) *ledger {
-	return &ledger{node: node, quit: make(chan struct{}), changed: make(chan struct{})}
+	l := &ledger{quit: make(chan struct{}), changed: make(chan struct{})}
+	for i := range l.accounts {
+		l.accounts[i] = cluster.Service[Account](node, accountName(i), cluster.WaitForInstance())
+	}
+	return l
 }
 
 // open puts the first money into each account.
@@ -99,33 +106,40 @@ func (l *ledger) transfer(ctx context.Context, from, to int, id string, amount i
 	return nil
 }
 
-// move sends m until it is acknowledged or refused. The same message every time: the
-// account knows whether it has handled it.
+// move sends m until it is acknowledged or refused.
 func (l *ledger) move(ctx context.Context, account int, m Move) error {
+	reply, err := ask(ctx, l, account, m)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.acknowledged[account] = append(l.acknowledged[account], receipt{m, reply})
+	return nil
+}
+
+// ask asks an account until it answers. While the bank is away, or has not been found
+// again, that fails with Unavailable. The same message every time: an account knows
+// what it has handled.
+func ask[Q actor.Request[Account, Balance]](ctx context.Context, l *ledger, account int, q Q) (Balance, error) {
 	for {
-		reply, err := l.ask(ctx, account, m)
-		switch {
-		case err == nil:
-			l.mu.Lock()
-			defer l.mu.Unlock()
-			l.acknowledged[account] = append(l.acknowledged[account], receipt{m, reply})
-			return nil
-		case errors.Is(err, errOverdrawn):
-			return err
+		reply, err := askOnce(ctx, l.accounts[account], q)
+		if !errors.Is(err, actor.Unavailable) && !errors.Is(err, actor.DeadlineExceeded) {
+			return reply, err
 		}
 		l.mu.Lock()
 		l.retries++
 		l.mu.Unlock()
-		if err := pause(ctx, 10*time.Millisecond); err != nil {
-			return err
+		if stage.Pause(ctx, 10*time.Millisecond) != nil {
+			return reply, err
 		}
 	}
 }
 
-func (l *ledger) ask(ctx context.Context, account int, m Move) (Balance, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+func askOnce[Q actor.Request[Account, Balance]](ctx context.Context, account actor.Ref[Account], q Q) (Balance, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	return actor.Ask(ctx, cluster.Service[Account](l.node, accountName(account)), m)
+	return actor.Ask(ctx, account, q)
 }
 
 // count returns how many transfers are complete, and a channel that closes when
@@ -141,18 +155,6 @@ func (l *ledger) grows(ctx context.Context) error {
 	_, changed := l.count()
 	select {
 	case <-changed:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-// pause waits; it returns the reason if ctx ends first.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
 		return nil
 	case <-ctx.Done():
 		return context.Cause(ctx)

@@ -1,33 +1,15 @@
 package main
 
 import (
-	"context"
-	"flag"
-	"fmt"
 	"os"
-	"os/signal"
 	"time"
+
+	"github.com/troupe-go/troupe/demo/internal/stage"
 )
 
-// longest is how long a whole run may take before it counts as stuck.
-const longest = 2 * time.Minute
+func main() { os.Exit(program(3, time.Second).Main()) }
 
-func main() {
-	if dir := os.Getenv(dirEnv); dir != "" {
-		if err := keepBank(dir); err != nil {
-			fmt.Fprintln(os.Stderr, "bank:", err)
-			os.Exit(1)
-		}
-		return
-	}
-	verbose := flag.Bool("v", false, "show the nodes' logs")
-	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	ctx, cancel := context.WithTimeout(ctx, longest)
-	defer cancel()
-	if err := run(ctx, os.Stdout, size{kills: 3, lead: time.Second}, *verbose); err != nil {
-		fmt.Fprintln(os.Stderr, "bank:", err)
-		os.Exit(1)
-	}
+func program(kills int, calm time.Duration) stage.Program {
+	d := disturbance{kills: kills, calm: calm}
+	return stage.Program{Name: "bank", Longest: 2 * time.Minute, Run: d.run, Child: keepBank}
 }

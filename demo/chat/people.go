@@ -9,6 +9,7 @@ import (
 	"github.com/troupe-go/troupe/actor"
 	"github.com/troupe-go/troupe/cluster"
 	"github.com/troupe-go/troupe/cluster/virtual"
+	"github.com/troupe-go/troupe/demo/internal/stage"
 )
 
 func roomNames() []string { return []string{"lobby", "garden", "library"} }
@@ -25,12 +26,12 @@ const (
 type crowd struct {
 	node *cluster.Node
 
-	mu     sync.Mutex
-	said   map[string]map[string]int // by room and person: how many lines are kept
-	where  map[string]Said           // by room, the latest
-	back   bool                      // an epoch went back
-	grown  chan struct{}             // closed at the next line that is kept
-	speech sync.WaitGroup
+	mu    sync.Mutex
+	said  map[string]map[string]int // by room and person: how many lines are kept
+	where map[string]Said           // by room, the latest
+	grown chan struct{}             // closed at the next line that is kept
+
+	doubled bool // two nodes have answered for one activation of a room
 }
 
 func newCrowd(node *cluster.Node) *crowd {
@@ -43,34 +44,45 @@ func newCrowd(node *cluster.Node) *crowd {
 
 func (c *crowd) room(name string) actor.Ref[Room] { return virtual.Ref[Room](c.node, kind, name) }
 
-// talk lets everybody say something in every room, again and again, until ctx ends.
-func (c *crowd) talk(ctx context.Context) {
+// talk lets everybody say something in every room, again and again, until silence is
+// called, or ctx ends.
+func (c *crowd) talk(ctx context.Context) (silence func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var speech sync.WaitGroup
 	for _, r := range roomNames() {
 		for _, who := range names() {
-			c.speech.Go(func() {
-				for n := 1; c.sayUntilKept(ctx, r, who, n); n++ {
-					if pause(ctx, breath) != nil {
-						return
-					}
-				}
-			})
+			speech.Go(func() { c.speak(ctx, r, who) })
+		}
+	}
+	return func() {
+		cancel()
+		speech.Wait()
+	}
+}
+
+// speak lets one person say something in one room, again and again.
+func (c *crowd) speak(ctx context.Context, room, who string) {
+	for n := 1; ; n++ {
+		said, err := ask(ctx, c.room(room), Say{ID: fmt.Sprintf("%s-%d", who, n), Who: who, N: n})
+		if err != nil {
+			return // it is time to be silent
+		}
+		c.kept(room, who, said)
+		if stage.Pause(ctx, breath) != nil {
+			return
 		}
 	}
 }
 
-// sayUntilKept says one thing until it is acknowledged; false if ctx ends first.
-func (c *crowd) sayUntilKept(ctx context.Context, room, who string, n int) bool {
-	line := Say{ID: fmt.Sprintf("%s-%d", who, n), Who: who, N: n}
+// ask asks a room the same thing until it answers, or ctx ends: while a room moves, or
+// its process has been killed, it may be Unavailable for a moment.
+func ask[R any, Q actor.Request[Room, R]](ctx context.Context, room actor.Ref[Room], q Q) (R, error) {
 	for {
 		within, cancel := context.WithTimeout(ctx, patience)
-		said, err := actor.Ask(within, c.room(room), line)
+		reply, err := actor.Ask(within, room, q)
 		cancel()
-		if err == nil {
-			c.kept(room, who, said)
-			return true
-		}
-		if pause(ctx, breath) != nil {
-			return false
+		if err == nil || stage.Pause(ctx, breath) != nil {
+			return reply, err
 		}
 	}
 }
@@ -82,9 +94,8 @@ func (c *crowd) kept(room, who string, said Said) {
 	if said.Epoch > c.where[room].Epoch {
 		c.where[room] = said
 	}
-	// An answer may overtake another, but no older activation answers once the new
-	// one has.
-	c.back = c.back || said.Epoch == c.where[room].Epoch && said.Node != c.where[room].Node
+	// A line that was said again gets its first answer, which may be of an older one.
+	c.doubled = c.doubled || said.Epoch == c.where[room].Epoch && said.Node != c.where[room].Node
 	close(c.grown)
 	c.grown = make(chan struct{})
 }
@@ -118,16 +129,4 @@ func (c *crowd) places() map[string]Said {
 		places[r] = s
 	}
 	return places
-}
-
-// pause waits, or returns why ctx has ended.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

@@ -4,83 +4,55 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"slices"
 	"time"
 
-	"github.com/troupe-go/troupe/actor"
 	"github.com/troupe-go/troupe/cluster"
+	"github.com/troupe-go/troupe/demo/internal/stage"
 )
 
 // session is one run.
 type session struct {
-	report
-	dir     string // temporary
-	verbose bool
-	node    *cluster.Node
-	houses  []*process // that run
-	crowd   *crowd
+	*stage.Stage
+	houses []*stage.Process // that run
+	crowd  *crowd
 }
 
 // run lets people talk, kills a process and sends another home meanwhile, and compares
 // what the rooms remember with what the people were told.
-func run(ctx context.Context, out io.Writer, verbose bool) (err error) {
-	dir, err := os.MkdirTemp("", "troupe-chat-")
+func run(ctx context.Context, st *stage.Stage) error {
+	s := &session{Stage: st}
+	for i := range houses {
+		if _, err := s.open(ctx, fmt.Sprintf("house-%d", i+1)); err != nil {
+			return err
+		}
+	}
+	node, err := s.Join(ctx, "people", cluster.WithExpect(houses))
 	if err != nil {
 		return err
 	}
-	s := &session{report: report{out: out}, dir: dir, verbose: verbose}
-	defer func() { err = errors.Join(err, s.end()) }()
-	if err := s.open(ctx); err != nil {
-		return err
-	}
-	talking, stop := context.WithCancel(ctx)
-	defer stop()
-	s.crowd.talk(talking)
+	defer stage.Leave(node)
+	s.Say("%d processes may run chat rooms; %d people talk in %d rooms.\n", houses, len(names()), len(roomNames()))
+	s.crowd = newCrowd(node)
+	silence := s.crowd.talk(ctx)
+	defer silence()
 	for _, step := range []func(context.Context) error{s.settle, s.killOne, s.sendOneHome} {
 		if err := step(ctx); err != nil {
 			return err
 		}
 	}
-	stop()
-	s.crowd.speech.Wait()
-	if err := s.compare(ctx); err != nil {
-		return err
-	}
-	if s.broken > 0 {
-		return fmt.Errorf("%d claims do not hold", s.broken)
-	}
-	return nil
+	silence()
+	return s.compare(ctx)
 }
 
-// end stops what is still running and removes the folder.
-func (s *session) end() error {
-	if s.node != nil {
-		leave(s.node)
+// open starts a process, and waits until rooms may run in it.
+func (s *session) open(ctx context.Context, name string) (*stage.Process, error) {
+	p, err := s.Start(name)
+	if err != nil {
+		return nil, err
 	}
-	for _, p := range s.houses {
-		p.kill()
-	}
-	return os.RemoveAll(s.dir)
-}
-
-// open starts the processes, and joins them.
-func (s *session) open(ctx context.Context) error {
-	for i := range houses {
-		p, err := startHouse(ctx, s.dir, fmt.Sprintf("house-%d", i+1), s.verbose)
-		if err != nil {
-			return err
-		}
-		s.houses = append(s.houses, p)
-	}
-	var err error
-	if s.node, err = join(ctx, s.dir, "people", newLogger(s.verbose)); err != nil {
-		return err
-	}
-	s.crowd = newCrowd(s.node)
-	s.say("%d processes may run chat rooms; %d people talk in %d rooms.\n", houses, len(names()), len(roomNames()))
-	return s.node.Await(ctx, func() bool { return len(s.node.Members()) == houses+1 })
+	s.houses = append(s.houses, p)
+	return p, p.Ready(ctx)
 }
 
 // settle waits until people have been heard in every room for a while.
@@ -88,19 +60,19 @@ func (s *session) settle(ctx context.Context) error {
 	if err := s.crowd.await(ctx, func(r string) bool { return len(s.crowd.said[r]) == len(names()) }); err != nil {
 		return err
 	}
-	if err := pause(ctx, time.Second); err != nil {
+	if err := stage.Pause(ctx, time.Second); err != nil {
 		return err
 	}
 	for _, r := range roomNames() {
-		s.say("  the %s runs in %s", r, s.crowd.places()[r].Node)
+		s.Note("the %s runs in %s", r, s.crowd.places()[r].Node)
 	}
 	return nil
 }
 
 // take returns a process that has a room, which runs no longer.
-func (s *session) take() *process {
-	busiest := s.crowd.places()[roomNames()[0]].Node
-	i := max(0, slices.IndexFunc(s.houses, func(p *process) bool { return p.name == busiest }))
+func (s *session) take() *stage.Process {
+	lobby := s.crowd.places()[roomNames()[0]].Node
+	i := max(0, slices.IndexFunc(s.houses, func(p *stage.Process) bool { return p.Name() == lobby }))
 	p := s.houses[i]
 	s.houses = slices.Delete(s.houses, i, i+1)
 	return p
@@ -110,49 +82,50 @@ func (s *session) take() *process {
 func (s *session) killOne(ctx context.Context) error {
 	p := s.take()
 	began := time.Now()
-	p.kill()
-	s.say("\nSIGKILL to %s (pid %d)", p.name, p.pid())
+	p.Kill()
+	s.Say("\nSIGKILL to %s (pid %d)", p.Name(), p.PID())
 	if err := s.goOn(ctx, p, began); err != nil {
 		return err
 	}
-	again, err := startHouse(ctx, s.dir, p.name, s.verbose)
+	again, err := s.open(ctx, p.Name())
 	if err != nil {
 		return err
 	}
-	s.houses = append(s.houses, again)
-	s.say("  %s is started again (pid %d), and gets its share of the rooms back", p.name, again.pid())
-	return pause(ctx, 2*time.Second)
+	s.Note("%s is started again (pid %d), and gets its share of the rooms back", again.Name(), again.PID())
+	return stage.Pause(ctx, 2*time.Second)
 }
 
 // sendOneHome lets a process leave, and waits until all rooms go on.
 func (s *session) sendOneHome(ctx context.Context) error {
 	p := s.take()
 	began := time.Now()
-	s.say("\n%s (pid %d) goes home", p.name, p.pid())
+	s.Say("\n%s (pid %d) goes home", p.Name(), p.PID())
 	closed := make(chan error, 1)
-	go func() { closed <- p.close() }()
+	go func() { closed <- p.Close(ctx) }()
 	return errors.Join(s.goOn(ctx, p, began), <-closed)
 }
 
 // goOn waits until no room is in a process that has ended.
-func (s *session) goOn(ctx context.Context, gone *process, began time.Time) error {
-	err := s.crowd.await(ctx, func(r string) bool { return s.crowd.where[r].Node != gone.name })
+func (s *session) goOn(ctx context.Context, gone *stage.Process, began time.Time) error {
+	err := s.crowd.await(ctx, func(r string) bool { return s.crowd.where[r].Node != gone.Name() })
 	if err != nil {
 		return err
 	}
 	took := time.Since(began)
 	for _, r := range roomNames() {
-		s.say("  the %s runs in %s", r, s.crowd.places()[r].Node)
+		s.Note("the %s runs in %s", r, s.crowd.places()[r].Node)
 	}
-	s.say("  all rooms go on after %s", brief(took))
+	s.Note("all rooms go on after %s", stage.Brief(took))
 	return nil
 }
 
 // compare reads what the rooms remember.
 func (s *session) compare(ctx context.Context) error {
-	s.say("\nWhat the rooms remember, and what the people were told:")
+	s.Say("\nWhat the rooms remember, and what the people were told:")
+	ctx, cancel := context.WithTimeout(ctx, 10*patience)
+	defer cancel()
 	for _, r := range roomNames() {
-		lines, err := actor.Ask(ctx, s.crowd.room(r), Read{})
+		lines, err := ask(ctx, s.crowd.room(r), Read{})
 		if err != nil {
 			return err
 		}
@@ -167,8 +140,8 @@ func (s *session) compare(ctx context.Context) error {
 			kept += n
 			complete = complete && remembered[who] >= n
 		}
-		s.claim(complete && inOrder, "the %s remembers all %d lines that were acknowledged, once and in order", r, kept)
+		s.Claim(complete && inOrder, "the %s remembers all %d lines that were acknowledged, once and in order", r, kept)
 	}
-	s.claim(!s.crowd.back, "no room ran in two places at a time")
+	s.Claim(!s.crowd.doubled, "no room ran in two places at a time")
 	return nil
 }

@@ -1,33 +1,14 @@
 package main
 
 import (
-	"context"
-	"flag"
-	"fmt"
 	"os"
-	"os/signal"
 	"time"
+
+	"github.com/troupe-go/troupe/demo/internal/stage"
 )
 
-// longest is how long a whole run may take before it counts as stuck.
-const longest = time.Minute
+func main() { os.Exit(program().Main()) }
 
-func main() {
-	if name := os.Getenv(nameEnv); name != "" {
-		if err := live(name, os.Getenv(dirEnv)); err != nil {
-			fmt.Fprintln(os.Stderr, name+":", err)
-			os.Exit(1)
-		}
-		return
-	}
-	verbose := flag.Bool("v", false, "show the nodes' logs")
-	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	ctx, cancel := context.WithTimeout(ctx, longest)
-	defer cancel()
-	if err := run(ctx, os.Stdout, *verbose); err != nil {
-		fmt.Fprintln(os.Stderr, "locks:", err)
-		os.Exit(1)
-	}
+func program() stage.Program {
+	return stage.Program{Name: "locks", Longest: time.Minute, Run: run, Child: work}
 }

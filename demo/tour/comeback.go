@@ -7,6 +7,7 @@ import (
 
 	"github.com/troupe-go/troupe/actor"
 	"github.com/troupe-go/troupe/cluster"
+	"github.com/troupe-go/troupe/demo/internal/stage"
 )
 
 // comeBack starts the node that was killed again.
@@ -27,24 +28,24 @@ func (t *tour) comeBack(ctx context.Context) (string, error) {
 		if done.Node == victim {
 			break
 		}
-		if err := pause(limited, time.Millisecond); err != nil {
+		if err := stage.Pause(limited, time.Millisecond); err != nil {
 			return "", fmt.Errorf("%s does not answer: %w", victim, err)
 		}
 	}
 	answered := time.Since(start)
-	t.claim(answered < slowest, "%s answers again %s after its process was started, under its old name", victim, brief(answered))
+	t.Claim(answered < slowest, "%s answers again %s after its process was started, under its old name", victim, stage.Brief(answered))
 
 	same := true
 	for _, m := range before {
 		now, there := t.member(m.Name)
 		same = same && there && now.Started.Equal(m.Started) && now.Address == m.Address
 	}
-	t.claim(same, "nobody else was restarted")
+	t.Claim(same, "nobody else was restarted")
 
 	o := load(ctx, askers, times(t.calls/10), func(ctx context.Context) (Done, error) {
 		return actor.Ask(ctx, workers, Work{})
 	})
 	t.bars(o.answers)
-	t.claim(len(o.failures) == 0 && len(o.answers) == len(names()), "all three share the calls%s", firstOf(o.failures))
-	return fmt.Sprintf("first answer after %s", brief(answered)), ctx.Err()
+	t.Claim(len(o.failures) == 0 && len(o.answers) == len(names()), "all three share the calls%s", firstOf(o.failures))
+	return fmt.Sprintf("first answer after %s", stage.Brief(answered)), ctx.Err()
 }

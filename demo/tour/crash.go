@@ -7,6 +7,7 @@ import (
 
 	"github.com/troupe-go/troupe/actor"
 	"github.com/troupe-go/troupe/cluster"
+	"github.com/troupe-go/troupe/demo/internal/stage"
 )
 
 // victim is the node that is killed and comes back.
@@ -42,11 +43,11 @@ func (t *tour) during(ctx context.Context, happen func() error) (safe, plain out
 		})
 		loaded <- struct{}{}
 	}()
-	if err = pause(ctx, t.lead); err == nil {
+	if err = stage.Pause(ctx, t.lead); err == nil {
 		err = happen()
 	}
 	if err == nil {
-		err = pause(ctx, t.lead)
+		err = stage.Pause(ctx, t.lead)
 	}
 	close(stop)
 	<-loaded
@@ -58,11 +59,9 @@ func (t *tour) during(ctx context.Context, happen func() error) (safe, plain out
 func (t *tour) crash(ctx context.Context) (string, error) {
 	var known time.Duration
 	safe, plain, err := t.during(ctx, func() error {
-		t.note("%d askers are at work; SIGKILL to %s", askers, victim)
+		t.Note("%d askers are at work; SIGKILL to %s", askers, victim)
 		start := time.Now()
-		if err := t.nodes[victim].kill(); err != nil {
-			return err
-		}
+		t.nodes[victim].Kill()
 		err := t.unseen(ctx, victim)
 		known = time.Since(start)
 		return err
@@ -71,18 +70,18 @@ func (t *tour) crash(ctx context.Context) (string, error) {
 		return "", err
 	}
 	all := merge(plain.took, safe, plain)
-	t.note("%s calls, half of them idempotent, %s/s", count(len(all.latencies)), count(all.perSecond()))
+	t.Note("%s calls, half of them idempotent, %s/s", stage.Number(len(all.latencies)), stage.Number(all.perSecond()))
 	t.bars(all.answers)
-	t.claim(len(safe.failures) == 0, "all %s idempotent calls succeeded%s", count(len(safe.latencies)), firstOf(safe.failures))
+	t.Claim(len(safe.failures) == 0, "all %s idempotent calls succeeded%s", stage.Number(len(safe.latencies)), firstOf(safe.failures))
 	lost := len(plain.failures)
-	t.claim(plain.mostPerAsker() <= 1, "of %s others %d were lost: at most the one that each of %d askers had in flight", count(len(plain.latencies)), lost, askers/2)
-	t.claim(plain.unavailable() == lost, "the caller of each was told that the service was %v", actor.Unavailable)
+	t.Claim(plain.mostPerAsker() <= 1, "of %s others %d were lost: at most the one that each of %d askers had in flight", stage.Number(len(plain.latencies)), lost, askers/2)
+	t.Claim(plain.unavailable() == lost, "the caller of each was told that the service was %v", actor.Unavailable)
 	if plain.unavailable() != lost {
-		t.note("but: %s", firstOf(plain.failures))
+		t.Note("but: %s", firstOf(plain.failures))
 	}
-	t.claim(all.percentile(100) < patience/2, "the longest call took %s: none waited for its deadline of %s", brief(all.percentile(100)), patience)
-	t.claim(known < 2*slowest, "the other nodes knew after %s", brief(known))
-	return fmt.Sprintf("%d calls lost, longest %s, known in %s", lost, brief(all.percentile(100)), brief(known)), nil
+	t.Claim(all.percentile(100) < patience/2, "the longest call took %s: none waited for its deadline of %s", stage.Brief(all.percentile(100)), patience)
+	t.Claim(known < 2*slowest, "the other nodes knew after %s", stage.Brief(known))
+	return fmt.Sprintf("%d calls lost, longest %s, known in %s", lost, stage.Brief(all.percentile(100)), stage.Brief(known)), nil
 }
 
 // unseen waits until no other node takes the named one for a member.
@@ -93,7 +92,7 @@ func (t *tour) unseen(ctx context.Context, name string) error {
 		if other == name {
 			continue
 		}
-		if err := p.await(ctx, func(s sight) bool { return !s.sees(name) }); err != nil {
+		if err := p.Await(ctx, func() bool { return !sees(p, name) }); err != nil {
 			return err
 		}
 	}

@@ -3,7 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/troupe-go/troupe/demo/internal/stage"
 )
 
 // slowest is how long anything may take that takes well under a second or two on
@@ -21,26 +25,41 @@ func (t *tour) form(ctx context.Context) (string, error) {
 		}
 	}
 	for _, name := range names() {
-		if err := t.nodes[name].await(ctx, func(s sight) bool { return s.sees(names()...) }); err != nil {
+		p := t.nodes[name]
+		if err := p.Await(ctx, func() bool { return sees(p, names()...) }); err != nil {
 			return "", err
 		}
 	}
 	formed := time.Since(start)
 	for _, name := range names() {
-		seen, _ := t.nodes[name].look()
-		t.note("%-6s pid %-7d at %s", name, t.nodes[name].cmd.Process.Pid, seen.address)
+		address, _ := t.nodes[name].Said(addressWord)
+		t.Note("%-6s pid %-7d at %s", name, t.nodes[name].PID(), address)
 	}
-	t.claim(formed < slowest, "each of the three sees the other two after %s, start of the processes included", brief(formed))
+	t.Claim(formed < slowest, "each of the three sees the other two after %s, start of the processes included", stage.Brief(formed))
 
 	start = time.Now()
-	if err := t.join(ctx); err != nil {
+	node, err := t.stage.Join(ctx, visitor)
+	if err != nil {
 		return "", err
 	}
+	t.node = node
 	everyone := func() bool { return len(t.node.Instances("worker")) == len(names()) }
 	if err := t.node.Await(ctx, everyone); err != nil {
 		return "", err
 	}
 	known := time.Since(start)
-	t.claim(known < slowest, "this process joins as %q and knows their services after %s", visitor, brief(known))
-	return fmt.Sprintf("%s from start to cluster", brief(formed)), nil
+	t.Claim(known < slowest, "this process joins as %q and knows their services after %s", visitor, stage.Brief(known))
+	return fmt.Sprintf("%s from start to cluster", stage.Brief(formed)), nil
+}
+
+// sees reports whether the node in that process takes all of these for members.
+func sees(p *stage.Process, names ...string) bool {
+	said, _ := p.Said(membersWord)
+	members := strings.Fields(said)
+	for _, n := range names {
+		if !slices.Contains(members, n) {
+			return false
+		}
+	}
+	return true
 }

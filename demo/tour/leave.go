@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"time"
+
+	"github.com/troupe-go/troupe/demo/internal/stage"
 )
 
 // leaver is the node that leaves.
@@ -16,15 +18,13 @@ const soon = time.Second
 func (t *tour) leave(ctx context.Context) (string, error) {
 	var left, known time.Duration
 	safe, plain, err := t.during(ctx, func() error {
-		t.note("%d askers are at work; %s is told to leave", askers, leaver)
+		t.Note("%d askers are at work; %s is told to leave", askers, leaver)
 		p := t.nodes[leaver]
 		start := time.Now()
-		if err := p.leave(); err != nil {
-			return err
-		}
+		p.Dismiss()
 		limited, cancel := context.WithTimeout(ctx, 2*slowest)
 		defer cancel()
-		if err := p.await(limited, func(s sight) bool { return s.left }); err != nil {
+		if err := p.Await(limited, func() bool { _, left := p.Said(leftWord); return left }); err != nil {
 			return err
 		}
 		left = time.Since(start)
@@ -36,9 +36,9 @@ func (t *tour) leave(ctx context.Context) (string, error) {
 		return "", err
 	}
 	all := merge(plain.took, safe, plain)
-	t.note("%s calls, half of them idempotent, %s/s", count(len(all.latencies)), count(all.perSecond()))
+	t.Note("%s calls, half of them idempotent, %s/s", stage.Number(len(all.latencies)), stage.Number(all.perSecond()))
 	t.bars(all.answers)
-	t.claim(len(all.failures) == 0, "all were answered%s", firstOf(all.failures))
-	t.claim(known < left+soon, "it had left after %s; the others knew %s after it was told to", brief(left), brief(known))
-	return fmt.Sprintf("%d calls lost, known in %s", len(all.failures), brief(known)), nil
+	t.Claim(len(all.failures) == 0, "all were answered%s", firstOf(all.failures))
+	t.Claim(known < left+soon, "it had left after %s; the others knew %s after it was told to", stage.Brief(left), stage.Brief(known))
+	return fmt.Sprintf("%d calls lost, known in %s", len(all.failures), stage.Brief(known)), nil
 }

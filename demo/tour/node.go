@@ -1,88 +1,63 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"fmt"
-	"os"
-	"os/signal"
-	"strings"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/troupe-go/troupe/actor"
 	"github.com/troupe-go/troupe/cluster"
+	"github.com/troupe-go/troupe/demo/internal/stage"
 )
 
-// How the tour talks to the processes it starts: what they are, by environment;
-// what they shall do, as lines to their standard input; what they see, as lines
-// from their standard output.
+// What the processes tell the tour.
 const (
-	nodeEnv    = "TOUR_NODE"
-	verboseEnv = "TOUR_VERBOSE"
-
-	leaveCommand = "leave"
-
-	addressLine = "address" // its "ip:port"
-	membersLine = "members" // the names of all members, whenever they change
-	leftLine    = "left"    // Leave has returned
+	addressWord = "address" // its "ip:port"
+	membersWord = "members" // the names of all members, whenever they change
+	leftWord    = "left"    // Leave has returned
 )
 
-// live is the life of one node process. It ends when it is told to leave, or the
-// tour is gone.
-func live(name string) error {
-	signal.Ignore(os.Interrupt) // Ctrl-C is for the tour, which sends us home
-	ctx := context.Background()
-	node, err := cluster.Join(ctx, cluster.WithName(name), cluster.WithLogger(newLogger(os.Getenv(verboseEnv) != "")))
+// live is the life of one node process.
+func live(ctx context.Context, c *stage.Child) error {
+	node, err := c.Join(ctx)
 	if err != nil {
 		return err
 	}
-	if err := node.Serve(workers(name), ledgers()); err != nil {
+	if err := node.Serve(workers(c.Name), ledgers()); err != nil {
 		return err
 	}
-	var out output
-	out.line(addressLine, node.Address())
+	c.Say(addressWord, node.Address())
 	var watching sync.WaitGroup
-	watching.Go(func() { tellMembers(ctx, node, &out) })
+	watching.Go(func() { tellMembers(node, c) })
 
-	for in := bufio.NewScanner(os.Stdin); in.Scan() && in.Text() != leaveCommand; {
-	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	<-ctx.Done()
+	leaving, cancel := context.WithTimeout(context.Background(), slowest)
 	defer cancel()
-	err = node.Leave(ctx)
+	err = node.Leave(leaving)
 	watching.Wait()
-	out.line(leftLine)
+	c.Say(leftWord)
 	return err
 }
 
-// tellMembers writes down who the members are, whenever that changes.
-func tellMembers(ctx context.Context, node *cluster.Node, out *output) {
-	var last string
+// tellMembers tells who the members are, whenever that changes, until the node has left.
+func tellMembers(node *cluster.Node, c *stage.Child) {
+	var last []string
 	for {
-		var now string
-		err := node.Await(ctx, func() bool {
-			var names []string
+		var now []string
+		err := node.Await(context.Background(), func() bool {
+			now = nil
 			for _, m := range node.Members() {
-				names = append(names, m.Name)
+				now = append(now, m.Name)
 			}
-			now = strings.Join(names, " ")
-			return now != last
+			return !slices.Equal(now, last)
 		})
 		if err != nil {
-			return // the node has left
+			return
 		}
 		last = now
-		out.line(membersLine, now)
+		c.Say(membersWord, now...)
 	}
-}
-
-// output lets two goroutines write lines.
-type output struct{ mu sync.Mutex }
-
-func (o *output) line(words ...string) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	fmt.Println(strings.Join(words, " "))
 }
 
 // worker works, one message at a time.
@@ -104,7 +79,7 @@ func (w *worker) workSafely(ctx *actor.Context, m SafeWork) (Done, error) {
 
 func (w *worker) done(ctx *actor.Context, takes time.Duration) (Done, error) {
 	if takes > 0 {
-		if err := pause(ctx, takes); err != nil {
+		if err := stage.Pause(ctx, takes); err != nil {
 			return Done{}, err
 		}
 	}

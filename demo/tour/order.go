@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/troupe-go/troupe/actor"
+	"github.com/troupe-go/troupe/demo/internal/stage"
 )
 
 // order tells one actor a long row of numbers.
@@ -31,13 +32,13 @@ func (t *tour) order(ctx context.Context) (string, error) {
 	}
 	arrived := time.Since(start)
 	rate := int(float64(t.casts) / arrived.Seconds())
-	t.note("%s messages told to %s in %s, all handled after %s, that is %s/s", count(t.casts), ledger, brief(told), brief(arrived), count(rate))
+	t.Note("%s messages told to %s in %s, all handled after %s, that is %s/s", stage.Number(t.casts), ledger, stage.Brief(told), stage.Brief(arrived), stage.Number(rate))
 	if waits > 0 {
-		t.note("the link was full %s times, and Tell said so", count(waits))
+		t.Note("the link was full %s times, and Tell said so", stage.Number(waits))
 	}
-	t.claim(seen.Entries == t.casts, "%s arrived: none lost, none twice", count(seen.Entries))
-	t.claim(seen.Surprises == 0, "in the order they were told%s", butCount(seen.Surprises))
-	return fmt.Sprintf("%s tells/s", count(rate)), nil
+	t.Claim(seen.Entries == t.casts, "%s arrived: none lost, none twice", stage.Number(seen.Entries))
+	t.Claim(seen.Surprises == 0, "in the order they were told%s", butCount(seen.Surprises))
+	return fmt.Sprintf("%s tells/s", stage.Number(rate)), nil
 }
 
 // tellPatiently tells m, and again after a moment while the link is full.
@@ -48,7 +49,7 @@ func tellPatiently(ctx context.Context, to actor.Ref[Ledger], m Entry) (full int
 			return full, err
 		}
 		full++
-		if err := pause(ctx, time.Millisecond); err != nil {
+		if err := stage.Pause(ctx, time.Millisecond); err != nil {
 			return full, err
 		}
 	}
@@ -64,7 +65,7 @@ func (t *tour) audit(ctx context.Context, ledger actor.Ref[Ledger]) (seen Audite
 			return now, err
 		}
 		seen = now
-		if err := pause(ctx, 100*time.Millisecond); err != nil {
+		if err := stage.Pause(ctx, 100*time.Millisecond); err != nil {
 			return seen, err
 		}
 	}

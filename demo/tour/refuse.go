@@ -17,8 +17,8 @@ import (
 
 // refuse knocks at a node: as a member, in the clear, and with another secret.
 func (t *tour) refuse(ctx context.Context) (string, error) {
-	seen, _ := t.nodes[anna].look()
-	state, err := t.handshake(ctx, anna, seen.address)
+	address, _ := t.nodes[anna].Said(addressWord)
+	state, err := t.handshake(ctx, anna, address)
 	if err != nil {
 		return "", err
 	}
@@ -27,30 +27,30 @@ func (t *tour) refuse(ctx context.Context) (string, error) {
 		return "", err
 	}
 	version := tls.VersionName(state.Version)
-	t.note("%s speaks %s, %s", seen.address, version, tls.CipherSuiteName(state.CipherSuite))
-	t.note("its certificate is good for %.0f hours", time.Until(state.PeerCertificates[0].NotAfter).Hours())
-	t.claim(peer.Node == anna && state.Version == tls.VersionTLS13, "it proves to be %s", peer)
+	t.Note("%s speaks %s, %s", address, version, tls.CipherSuiteName(state.CipherSuite))
+	t.Note("its certificate is good for %.0f hours", time.Until(state.PeerCertificates[0].NotAfter).Hours())
+	t.Claim(peer.Node == anna && state.Version == tls.VersionTLS13, "it proves to be %s", peer)
 
-	reply, err := speakPlain(ctx, seen.address)
-	t.claim(err == nil, "a client without TLS is disconnected, and told nothing%s", because(reply, err))
+	reply, err := speakPlain(ctx, address)
+	t.Claim(err == nil, "a client without TLS is disconnected, and told nothing%s", because(reply, err))
 
-	err = t.intrude(ctx, seen.address)
-	t.claim(errors.Is(err, cluster.ErrWrongSecret), "a node with another secret is refused: %v", actor.CodeOf(err))
+	err = t.intrude(ctx, address)
+	t.Claim(errors.Is(err, cluster.ErrWrongSecret), "a node with another secret is refused: %v", actor.CodeOf(err))
 	if !errors.Is(err, cluster.ErrWrongSecret) {
-		t.note("it got: %v", err)
+		t.Note("it got: %v", err)
 	}
 
 	workers := cluster.Service[Worker](t.node, "worker")
 	o := load(ctx, askers, times(askers*len(names())), func(ctx context.Context) (Done, error) {
 		return actor.Ask(ctx, workers, Work{})
 	})
-	t.claim(len(o.failures) == 0 && len(t.node.Members()) == len(names())+1, "the cluster is as it was%s", firstOf(o.failures))
+	t.Claim(len(o.failures) == 0 && len(t.node.Members()) == len(names())+1, "the cluster is as it was%s", firstOf(o.failures))
 	return version + ", mutual", ctx.Err()
 }
 
 // handshake connects to a node with the keys of the cluster.
 func (t *tour) handshake(ctx context.Context, node, address string) (tls.ConnectionState, error) {
-	secret, _, err := security.LoadOrCreateSecret(t.dir)
+	secret, _, err := security.LoadOrCreateSecret(t.stage.Dir)
 	if err != nil {
 		return tls.ConnectionState{}, err
 	}
@@ -118,8 +118,8 @@ func (t *tour) intrude(ctx context.Context, address string) error {
 		cluster.WithSecret(secret),
 		cluster.WithSeeds(address),
 		cluster.WithListen("127.0.0.1:0"),
-		cluster.WithStateDir(filepath.Join(t.dir, "intruder")),
-		cluster.WithLogger(newLogger(t.verbose)),
+		cluster.WithStateDir(filepath.Join(t.stage.Dir, "intruder")),
+		cluster.WithLogger(t.stage.Logger()),
 		cluster.WithEnvironment(func(string) string { return "" }))
 	if err != nil {
 		return err

@@ -2,21 +2,19 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"text/tabwriter"
-	"time"
+
+	"github.com/troupe-go/troupe/demo/internal/stage"
 )
 
-// report prints what happens, for a person.
+// report prints what happens, step by step.
 type report struct {
-	out     io.Writer
-	colour  bool
-	broken  int // claims of the step under way that do not hold
-	title   string
+	*stage.Report
+	title   string // of the step under way
+	before  int    // claims that were broken when it began
 	results []result
 }
 
@@ -30,36 +28,19 @@ const (
 	skipped = "not run"
 )
 
-func (r *report) say(format string, args ...any) {
-	fmt.Fprintf(r.out, format+"\n", args...)
-}
-
 // begin begins a step.
 func (r *report) begin(number int, title string) {
-	r.broken, r.title = 0, title
-	r.say("\n%s", r.paint(bold, fmt.Sprintf("%d. %s", number, title)))
-}
-
-// note prints a line within a step.
-func (r *report) note(format string, args ...any) { r.say("   "+format, args...) }
-
-// claim prints whether something holds that must.
-func (r *report) claim(holds bool, format string, args ...any) {
-	mark := r.paint(green, "ok  ")
-	if !holds {
-		r.broken++
-		mark = r.paint(red, "FAIL")
-	}
-	r.say("   %s  %s", mark, fmt.Sprintf(format, args...))
+	r.title, r.before = title, r.Broken()
+	r.Heading("%d. %s", number, title)
 }
 
 // finish ends a step; err says why it could not go on.
 func (r *report) finish(measured string, err error) {
 	if err != nil {
-		r.claim(false, "%v", err)
+		r.Claim(false, "%v", err)
 	}
 	verdict := held
-	if r.broken > 0 {
+	if r.Broken() > r.before {
 		verdict = failed
 	}
 	r.results = append(r.results, result{r.title, verdict, measured})
@@ -72,16 +53,14 @@ func (r *report) skip(title string) {
 
 // summary prints a table of all steps and returns how many did not hold.
 func (r *report) summary() (broken int) {
-	r.say("")
+	r.Say("")
 	// tabwriter counts the bytes of colours too, which are as many in each row.
-	table := tabwriter.NewWriter(r.out, 0, 0, 2, ' ', 0)
+	table := tabwriter.NewWriter(r.Out, 0, 0, 2, ' ', 0)
 	for i, s := range r.results {
-		colour := green
 		if s.verdict != held {
 			broken++
-			colour = red
 		}
-		fmt.Fprintf(table, "%d. %s\t%s\t%s\n", i+1, s.title, r.paint(colour, s.verdict), s.measured)
+		fmt.Fprintf(table, "%d. %s\t%s\t%s\n", i+1, s.title, r.Mark(s.verdict == held, s.verdict), s.measured)
 	}
 	_ = table.Flush()
 	return broken
@@ -96,38 +75,6 @@ func (r *report) bars(answers map[string]int) {
 	}
 	for _, node := range slices.Sorted(maps.Keys(answers)) {
 		n := answers[node]
-		r.note("%-6s %9s  %s", node, count(n), strings.Repeat("#", (n*width+most-1)/most))
+		r.Note("%-6s %9s  %s", node, stage.Number(n), strings.Repeat("#", (n*width+most-1)/most))
 	}
-}
-
-// The colours, as ANSI escape codes of equal length.
-const (
-	bold  = "01"
-	red   = "31"
-	green = "32"
-)
-
-func (r *report) paint(colour, text string) string {
-	if !r.colour {
-		return text
-	}
-	return "\x1b[" + colour + "m" + text + "\x1b[0m"
-}
-
-// count writes a number with a comma at each thousand.
-func count(n int) string {
-	digits := strconv.Itoa(n)
-	for i := len(digits) - 3; i > 0; i -= 3 {
-		digits = digits[:i] + "," + digits[i:]
-	}
-	return digits
-}
-
-// brief writes a duration with about three digits.
-func brief(d time.Duration) string {
-	unit := time.Nanosecond
-	for d >= 1000*unit && unit < time.Second {
-		unit *= 10
-	}
-	return d.Round(unit).String()
 }

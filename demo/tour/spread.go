@@ -8,6 +8,7 @@ import (
 
 	"github.com/troupe-go/troupe/actor"
 	"github.com/troupe-go/troupe/cluster"
+	"github.com/troupe-go/troupe/demo/internal/stage"
 )
 
 // spread calls the service through each of the balancers.
@@ -22,7 +23,7 @@ func (t *tour) spread(ctx context.Context) (string, error) {
 	if err := t.keepKeys(ctx); err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("%s calls/s, p50 %s, p99 %s", count(random.perSecond()), brief(random.percentile(50)), brief(random.percentile(99))), nil
+	return fmt.Sprintf("%s calls/s, p50 %s, p99 %s", stage.Number(random.perSecond()), stage.Brief(random.percentile(50)), stage.Brief(random.percentile(99))), nil
 }
 
 func (t *tour) spreadBy(ctx context.Context, name string, b cluster.Balancer) (outcome, error) {
@@ -33,11 +34,11 @@ func (t *tour) spreadBy(ctx context.Context, name string, b cluster.Balancer) (o
 	if err := ctx.Err(); err != nil {
 		return o, err
 	}
-	t.note("%s: %s calls from %d askers in %s, that is %s/s", name, count(len(o.latencies)), askers, brief(o.took), count(o.perSecond()))
-	t.note("latency p50 %s, p90 %s, p99 %s, max %s", brief(o.percentile(50)), brief(o.percentile(90)), brief(o.percentile(99)), brief(o.percentile(100)))
+	t.Note("%s: %s calls from %d askers in %s, that is %s/s", name, stage.Number(len(o.latencies)), askers, stage.Brief(o.took), stage.Number(o.perSecond()))
+	t.Note("latency p50 %s, p90 %s, p99 %s, max %s", stage.Brief(o.percentile(50)), stage.Brief(o.percentile(90)), stage.Brief(o.percentile(99)), stage.Brief(o.percentile(100)))
 	t.bars(o.answers)
-	t.claim(len(o.failures) == 0, "all were answered%s", firstOf(o.failures))
-	t.claim(len(o.answers) == len(names()), "%s leaves nobody out", name)
+	t.Claim(len(o.failures) == 0, "all were answered%s", firstOf(o.failures))
+	t.Claim(len(o.answers) == len(names()), "%s leaves nobody out", name)
 	return o, nil
 }
 
@@ -71,10 +72,10 @@ func (t *tour) keepKeys(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	t.note("consistent hash: %s calls for %d keys; keys on each node:", count(len(o.latencies)), keys)
+	t.Note("consistent hash: %s calls for %d keys; keys on each node:", stage.Number(len(o.latencies)), keys)
 	t.bars(owned)
-	t.claim(len(o.failures) == 0, "all were answered%s", firstOf(o.failures))
-	t.claim(moved == 0 && len(home) == keys, "each of %d keys stays on one instance%s", len(home), butCount(moved))
+	t.Claim(len(o.failures) == 0, "all were answered%s", firstOf(o.failures))
+	t.Claim(moved == 0 && len(home) == keys, "each of %d keys stays on one instance%s", len(home), butCount(moved))
 	return nil
 }
 
@@ -83,7 +84,7 @@ func butCount(n int) string {
 	if n == 0 {
 		return ""
 	}
-	return fmt.Sprintf(" (but for %s)", count(n))
+	return fmt.Sprintf(" (but for %s)", stage.Number(n))
 }
 
 // firstOf describes failures, for the end of a claim.
@@ -96,5 +97,5 @@ func firstOf(failures []failure) string {
 		texts[i] = f.err.Error()
 	}
 	slices.Sort(texts)
-	return fmt.Sprintf(" (%s were not: %s)", count(len(failures)), texts[0])
+	return fmt.Sprintf(" (%s were not: %s)", stage.Number(len(failures)), texts[0])
 }

@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
-	"os"
 	"runtime"
 	"time"
 
 	"github.com/troupe-go/troupe/cluster"
+	"github.com/troupe-go/troupe/demo/internal/stage"
 )
 
 // The nodes of the tour. The visitor, which asks and serves nothing, is this process.
@@ -34,10 +33,9 @@ type size struct {
 type tour struct {
 	*report
 	size
-	dir     string // temporary
-	verbose bool
-	node    *cluster.Node
-	nodes   map[string]*process // the newest of each name
+	stage *stage.Stage
+	node  *cluster.Node             // the visitor
+	nodes map[string]*stage.Process // the newest of each name
 }
 
 type step struct {
@@ -59,14 +57,10 @@ func (t *tour) steps() []step {
 
 // take takes all steps. A claim that does not hold fails the tour, which goes on; an
 // error of a step ends it.
-func take(ctx context.Context, r *report, s size, verbose bool) (err error) {
-	dir, err := os.MkdirTemp("", "troupe-tour-")
-	if err != nil {
-		return err
-	}
-	t := &tour{report: r, size: s, dir: dir, verbose: verbose, nodes: make(map[string]*process)}
+func (s size) take(ctx context.Context, st *stage.Stage) (err error) {
+	t := &tour{report: &report{Report: &st.Report}, size: s, stage: st, nodes: make(map[string]*stage.Process)}
 	defer func() { err = errors.Join(err, t.end()) }()
-	t.say("Troupe: one cluster on this host (%s, %s/%s, %d cores).", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
+	t.Say("Troupe: one cluster on this host (%s, %s/%s, %d cores).", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU())
 	steps := t.steps()
 	for i, s := range steps {
 		t.begin(i+1, s.title)
@@ -89,58 +83,18 @@ func take(ctx context.Context, r *report, s size, verbose bool) (err error) {
 	return nil
 }
 
-// end stops what is still running and removes the folder.
+// end lets the visitor leave.
 func (t *tour) end() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	if t.node == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), slowest)
 	defer cancel()
-	var errs []error
-	if t.node != nil {
-		errs = append(errs, t.node.Leave(ctx))
-	}
-	for _, p := range t.nodes {
-		p.dismiss()
-	}
-	for _, p := range t.nodes {
-		p.gone(ctx)
-	}
-	return errors.Join(append(errs, os.RemoveAll(t.dir))...)
+	return t.node.Leave(ctx)
 }
 
 // start starts the process of one node.
-func (t *tour) start(name string) error {
-	p, err := startProcess(name, t.dir, t.verbose)
-	if err != nil {
-		return err
-	}
-	t.nodes[name] = p
-	return nil
-}
-
-// join makes this process a node.
-func (t *tour) join(ctx context.Context) (err error) {
-	t.node, err = cluster.Join(ctx,
-		cluster.WithName(visitor),
-		cluster.WithStateDir(t.dir),
-		cluster.WithLogger(newLogger(t.verbose)),
-		cluster.WithEnvironment(func(string) string { return "" }))
+func (t *tour) start(name string) (err error) {
+	t.nodes[name], err = t.stage.Start(name)
 	return err
-}
-
-func newLogger(verbose bool) *slog.Logger {
-	if verbose {
-		return slog.New(slog.NewTextHandler(os.Stderr, nil))
-	}
-	return slog.New(slog.DiscardHandler)
-}
-
-// pause waits; it returns the reason if ctx ends first.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
