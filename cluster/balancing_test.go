@@ -243,3 +243,22 @@ func TestAPatientCallerWaitsForTheFirstInstance(t *testing.T) {
 		}
 	})
 }
+
+func TestAPatientCallerWaitsAlsoWhenTheLastInstanceHasGone(t *testing.T) {
+	clustertest.Run(t, 2, func(t *testing.T, c *clustertest.Cluster) {
+		b := newBench()
+		b.serve(t, c, c.Node(0))
+		patient := cluster.Service[Worker](c.Node(1), "worker", cluster.WaitForInstance())
+		c.Crash(0)
+		answered := make(chan error, 1)
+		go func() {
+			_, err := actor.Ask(within(t, time.Minute), patient, Where{})
+			answered <- err
+		}()
+		<-time.After(10 * time.Second)
+		b.serve(t, c, c.Restart(0))
+		if err := <-answered; err != nil {
+			t.Errorf("Ask that waited: %v", err)
+		}
+	})
+}

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -45,9 +46,9 @@ func WithBalancer(b Balancer) ServiceOption {
 	return serviceOption(func(p *policy) { p.balancer = b })
 }
 
-// WaitForInstance lets Ask wait, within its deadline, for a first instance to
-// appear, where it would fail at once: for a program that starts beside the
-// service that it calls. Tell does not wait.
+// WaitForInstance lets Ask wait, within its deadline, for an instance that takes the
+// request, while there is none or none can be reached, where it would fail: for a program
+// that starts beside the service that it calls, or outlives it. Tell does not wait.
 func WaitForInstance() ServiceOption {
 	return serviceOption(func(p *policy) { p.patient = true })
 }
@@ -86,16 +87,23 @@ func (s service) Tell(e actor.Envelope) error {
 
 // Ask implements actor.Recipient.
 func (s service) Ask(e actor.Envelope) error {
-	if s.policy != nil && s.policy.patient {
-		there := func() bool { return s.pool() != nil }
-		if err := s.node.Await(e.Context(), there); err != nil {
-			return &actor.Error{
-				Code: actor.CodeOf(err), NotRun: true,
-				Message: fmt.Sprintf("no instance of service %q appeared in time", s.name),
-			}
+	return s.try(e.Context(), e, true, actor.Recipient.Ask)
+}
+
+func (s service) patient() bool { return s.policy != nil && s.policy.patient }
+
+// await waits until there is an instance, if the policy says so.
+func (s service) await(ctx context.Context) error {
+	if !s.patient() {
+		return nil
+	}
+	if err := s.node.Await(ctx, func() bool { return s.pool() != nil }); err != nil {
+		return &actor.Error{
+			Code: actor.CodeOf(err), NotRun: true,
+			Message: fmt.Sprintf("no instance of service %q appeared in time", s.name),
 		}
 	}
-	return s.try(e.Context(), e, true, actor.Recipient.Ask)
+	return nil
 }
 
 // pool returns the instances known now, nil if there are none.
@@ -114,11 +122,19 @@ func (s service) try(ctx context.Context, e actor.Envelope, wait bool, send func
 	var tried []instanceKey
 	var last error
 	var pauses *backoff.ExponentialBackOff
-	for range maxAttempts {
+	choose := func() (*instance, error) {
+		if wait {
+			if err := s.await(ctx); err != nil {
+				return nil, err
+			}
+		}
+		return s.pick(message, tried)
+	}
+	for attempt := 0; attempt < maxAttempts || wait && s.patient(); attempt++ {
 		if err := s.node.present(); err != nil {
 			return err
 		}
-		target, err := s.pick(message, tried)
+		target, err := choose()
 		if last != nil && err != nil {
 			if !wait {
 				return last
@@ -132,10 +148,10 @@ func (s service) try(ctx context.Context, e actor.Envelope, wait bool, send func
 				return last
 			}
 			tried = tried[:0]
-			target, err = s.pick(message, nil)
+			target, err = choose()
 		}
 		if err != nil {
-			return err
+			return cmp.Or(last, err)
 		}
 		if err = send(target.recipient, e); err == nil {
 			s.node.avoided.succeeded(target.key)
@@ -149,7 +165,7 @@ func (s service) try(ctx context.Context, e actor.Envelope, wait bool, send func
 		if isInstanceFailure(failure) {
 			s.node.avoided.failed(target.key)
 		}
-		if all := s.pool(); !retryable(failure, message) || all != nil && !all.budget.spend() {
+		if all := s.pool(); !retryable(failure, message) || all != nil && !all.budget.spend() && !(wait && s.patient()) {
 			return err
 		}
 		tried = append(tried, target.key)
