@@ -37,8 +37,8 @@ type Timing struct {
 // Local is for nodes on one host.
 func Local() Timing {
 	return Timing{
-		Heartbeat: 200 * time.Millisecond, Election: 200 * time.Millisecond, LeaderLease: 150 * time.Millisecond,
-		SessionTTL: 1200 * time.Millisecond, Patience: 800 * time.Millisecond,
+		Heartbeat: 150 * time.Millisecond, Election: 150 * time.Millisecond, LeaderLease: 100 * time.Millisecond,
+		SessionTTL: time.Second, Patience: 800 * time.Millisecond,
 		Stabilize: time.Second, Replace: 5 * time.Second,
 	}
 }

@@ -30,6 +30,7 @@ type child struct {
 	node      atomic.Pointer[cluster.Node] // once joined
 	load      atomic.Pointer[load]         // the latest
 	tormented tormented
+	pulses    *pulses
 }
 
 func runChild(in io.Reader, out io.Writer) int {
@@ -110,6 +111,18 @@ func (c *child) do(ctx context.Context, command string, args []string) (any, err
 		return nil, c.tormented.start(c, args[0], args[1], args[2], args[3])
 	case "leader": // of the replicated store, as the node knows
 		return c.node.Load().Store().Leader(), nil
+	case "beat": // serves virtual actors and a singleton
+		return nil, beat(c.node.Load())
+	case "feel": // begins to ask them all without pause
+		c.feel()
+		return nil, nil
+	case "spread": // waits until all answer, some on each of the nodes, and none moves
+		return nil, c.pulses.spread(ctx, args)
+	case "mark":
+		c.pulses.mark()
+		return nil, nil
+	case "moved": // waits until nothing answers on the node any more
+		return c.pulses.moved(ctx, args[0])
 	case "rest":
 		return nil, c.tormented.stop()
 	case "write": // waits until it can write to the replicated store
@@ -122,8 +135,14 @@ type joined struct{ Name, Address string }
 
 func (c *child) join(ctx context.Context) (joined, error) {
 	options := []cluster.Option{cluster.WithLogger(c.log)}
-	if os.Getenv("TROUPE_E2E_TIMING") == "local" {
+	switch os.Getenv("TROUPE_E2E_TIMING") {
+	case "local":
 		options = append(options, cluster.WithTiming(cluster.Local))
+	case "lan":
+		options = append(options, cluster.WithTiming(cluster.LAN))
+	}
+	if n, err := strconv.Atoi(os.Getenv("TROUPE_E2E_EXPECT")); err == nil {
+		options = append(options, cluster.WithExpect(n))
 	}
 	node, err := cluster.Join(ctx, options...)
 	if err != nil {
