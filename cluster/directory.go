@@ -16,19 +16,21 @@ import (
 type directory struct {
 	node *Node
 
-	mu      sync.Mutex
-	peers   map[uint64]*peer // by incarnation
-	own     []served
-	core    catalog.Core
-	changed chan struct{} // closed at the next change
+	mu        sync.Mutex
+	peers     map[uint64]*peer // by incarnation
+	own       []served
+	core      catalog.Core
+	announced map[string][]byte // by this node
+	changed   chan struct{}     // closed at the next change
 
 	current atomic.Pointer[view]
 }
 
 // view is one state of the directory. It is immutable.
 type view struct {
-	nodes    map[string]*peer // without this node
-	services map[string]*pool
+	nodes     map[string]*peer // without this node
+	services  map[string]*pool
+	announced map[string]*Announcements // by their name
 }
 
 // served is a service of this node.
@@ -38,7 +40,9 @@ type served struct {
 }
 
 func newDirectory(n *Node) *directory {
-	d := &directory{node: n, peers: make(map[uint64]*peer), changed: make(chan struct{})}
+	d := &directory{
+		node: n, peers: make(map[uint64]*peer), announced: make(map[string][]byte), changed: make(chan struct{}),
+	}
 	d.current.Store(&view{})
 	return d
 }
@@ -64,7 +68,7 @@ func (d *directory) offers(m gossip.Member, c catalog.Catalog) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if p := d.peers[m.Incarnation]; p != nil {
-		d.peers[m.Incarnation] = &peer{Member: p.Member, services: c.Services, core: c.Core}
+		d.peers[m.Incarnation] = &peer{Member: p.Member, services: c.Services, core: c.Core, announced: c.Announcements}
 		d.rebuild()
 	}
 }
@@ -99,26 +103,53 @@ func (d *directory) announce(c catalog.Core) {
 	}
 }
 
-// publish gossips what this node offers. The caller holds the lock, so that the
-// versions go out in order.
-func (d *directory) publish() {
-	c := catalog.Catalog{Services: make([]catalog.Service, len(d.own)), Core: d.core}
-	for i, s := range d.own {
-		c.Services[i] = s.Service
+// announceAs replaces one of the announcements of this node, unless it cannot be
+// gossiped.
+func (d *directory) announceAs(name string, data []byte) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	before, known := d.announced[name]
+	if d.announced[name] = data; data == nil {
+		delete(d.announced, name)
 	}
-	data, err := catalog.Encode(c)
-	if err == nil {
-		err = d.node.gossip.SetCatalog(data)
-	}
+	err := d.gossip()
 	if err != nil {
+		if d.announced[name] = before; !known {
+			delete(d.announced, name)
+		}
+		return err
+	}
+	d.rebuild()
+	return nil
+}
+
+// publish gossips what this node offers. The caller holds the lock.
+func (d *directory) publish() {
+	if err := d.gossip(); err != nil {
 		d.node.log.Error("the catalog of services was not published", "error", err)
 	}
 	d.rebuild()
 }
 
+// gossip sends out the catalog. The caller holds the lock, so that the versions go out
+// in order.
+func (d *directory) gossip() error {
+	c := catalog.Catalog{Services: make([]catalog.Service, len(d.own)), Core: d.core, Announcements: d.announced}
+	for i, s := range d.own {
+		c.Services[i] = s.Service
+	}
+	data, err := catalog.Encode(c)
+	if err != nil {
+		return err
+	}
+	return d.node.gossip.SetCatalog(data)
+}
+
 // rebuild makes a new view and wakes those who wait for a change.
 func (d *directory) rebuild() {
-	v := &view{nodes: make(map[string]*peer), services: make(map[string]*pool)}
+	v := &view{
+		nodes: make(map[string]*peer), services: make(map[string]*pool), announced: make(map[string]*Announcements),
+	}
 	for _, p := range d.peers {
 		if p.Node == d.node.name {
 			continue // another process with our name: see conflict.go
@@ -155,6 +186,7 @@ func (d *directory) rebuild() {
 		}
 		v.services[name] = p
 	}
+	v.collectAnnouncements(d.view())
 	d.current.Store(v)
 	close(d.changed)
 	d.changed = make(chan struct{})

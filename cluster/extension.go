@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/troupe-go/troupe/actor"
+	"github.com/troupe-go/troupe/cluster/internal/wire"
 )
 
 // Extension is what a package built on this one adds to a node: references of its
@@ -27,6 +28,32 @@ type Extension interface {
 // make must not use the node's extensions.
 func (n *Node) Extend(name string, make func() Extension) Extension {
 	return n.extensions.add(name, make)
+}
+
+// Send queues a message that is encoded already for another node, where the extension
+// or the actor that d.Path belongs to gets it, as told. It is for those who send the
+// same bytes to several nodes. It does not wait, and keeps nothing of d; d.Reply must
+// be nil. What is sent to one path of a node arrives in order, each at most once.
+//
+// Errors are those of actor.Tell: Unavailable if the node is no member or cannot be
+// reached now, ResourceExhausted if its link is full, InvalidArgument if the message is
+// larger than the cluster's limit. All have the mark of NotRun.
+func (n *Node) Send(node string, d actor.Delivery) error {
+	p, err := n.link(node)
+	if err != nil {
+		return err
+	}
+	if d.Reply != nil {
+		return &actor.Error{
+			Code: actor.InvalidArgument, NotRun: true,
+			Message: "what is sent to another node encoded is told: it cannot have a reply",
+		}
+	}
+	sent := wire.Envelope{To: d.Path, UID: d.UID, Message: d.Message, ContentType: d.ContentType, Payload: d.Payload}
+	if err := p.Tell(&sent); err != nil {
+		return fromTransport(err)
+	}
+	return nil
 }
 
 // extensions are those of one node, by name. They are read for every message from

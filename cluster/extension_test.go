@@ -54,3 +54,45 @@ func TestAnExtensionHasRefsAndActorsOfItsOwn(t *testing.T) {
 		}
 	})
 }
+
+// mailroom is an extension that keeps what is sent to it.
+type mailroom struct{ got chan actor.Delivery }
+
+func (*mailroom) Resolve(path string) (actor.Recipient, error) { return nil, actor.NotFound }
+
+func (x *mailroom) Deliver(_ context.Context, d actor.Delivery) error {
+	x.got <- d
+	return nil
+}
+
+func TestEncodedMessagesAreSentAsTheyAre(t *testing.T) {
+	clustertest.Run(t, 2, func(t *testing.T, c *clustertest.Cluster) {
+		x := &mailroom{make(chan actor.Delivery, 1000)}
+		c.Node(1).Extend("mail", func() cluster.Extension { return x })
+		d := actor.Delivery{Path: "mail:box", UID: 7, Message: "a letter", ContentType: "text/plain", Payload: []byte("0")}
+		for i := range 1000 {
+			d.Payload[0] = byte(i) // Send has not kept it
+			if err := c.Node(0).Send("node-1", d); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for i := range 1000 {
+			got := <-x.got
+			if got.Path != d.Path || got.UID != 7 || got.Message != d.Message || got.ContentType != d.ContentType || got.Payload[0] != byte(i) || got.Reply != nil {
+				t.Fatalf("message %d is %+v", i, got)
+			}
+		}
+		for what, send := range map[actor.Code]func() error{
+			actor.Unavailable: func() error { return c.Node(0).Send("nobody", d) },
+			actor.InvalidArgument: func() error {
+				d := d
+				d.Reply = func(any, error) {}
+				return c.Node(0).Send("node-1", d)
+			},
+		} {
+			if err := send(); actor.CodeOf(err) != what || !actor.AsError(err).NotRun {
+				t.Errorf("%v, want %v", err, what)
+			}
+		}
+	})
+}

@@ -1,11 +1,13 @@
 package cluster
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/troupe-go/troupe/actor"
 	"github.com/troupe-go/troupe/cluster/internal/catalog"
 	"github.com/troupe-go/troupe/cluster/internal/gossip"
+	"github.com/troupe-go/troupe/cluster/internal/transport"
 )
 
 // Member is a node as another one sees it.
@@ -41,8 +43,11 @@ type instanceKey struct {
 // peer is a process of another node, from when gossip reports it until it is lost.
 type peer struct {
 	gossip.Member
-	services []catalog.Service
-	core     catalog.Core
+	services  []catalog.Service
+	core      catalog.Core
+	announced map[string][]byte // by the name of the announcement
+
+	link atomic.Pointer[transport.Peer] // once it was used
 }
 
 // newer reports whether p, of the same name as other, is the later process.

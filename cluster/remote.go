@@ -115,7 +115,12 @@ func (n *Node) link(name string) (*transport.Peer, error) {
 	if p == nil {
 		return nil, unavailable("node %q is not a member of cluster %q now", name, n.cluster)
 	}
-	return n.transport.Peer(p.Node, p.Address, p.Incarnation), nil
+	link := p.link.Load()
+	if link == nil {
+		link = n.transport.Peer(p.Node, p.Address, p.Incarnation)
+		p.link.Store(link)
+	}
+	return link, nil
 }
 
 // present returns an error if this node has left.

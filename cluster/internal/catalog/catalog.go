@@ -4,6 +4,8 @@ package catalog
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 
@@ -12,8 +14,9 @@ import (
 
 // Catalog is what a node has to offer.
 type Catalog struct {
-	Services []Service
-	Core     Core
+	Services      []Service
+	Core          Core
+	Announcements map[string][]byte // by extension; nil if there are none
 }
 
 // Service is an actor that serves under a name.
@@ -34,8 +37,9 @@ var ErrMalformed = errors.New("catalog: malformed")
 
 // limits of what another node may make us remember.
 const (
-	maxServices = 10_000
-	maxText     = 1024
+	maxServices      = 10_000
+	maxAnnouncements = 64
+	maxText          = 1024
 )
 
 // Encode returns the encoding of c.
@@ -46,6 +50,12 @@ func Encode(c Catalog) ([]byte, error) {
 	}
 	if c.Core != (Core{}) {
 		out.Core = &catalogpb.Core{Id: c.Core.ID, Server: c.Core.Server}
+	}
+	if len(c.Announcements) > maxAnnouncements {
+		return nil, fmt.Errorf("catalog: %d announcements; at most %d are allowed", len(c.Announcements), maxAnnouncements)
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Announcements)) {
+		out.Announcements = append(out.Announcements, &catalogpb.Announcement{Name: name, Data: c.Announcements[name]})
 	}
 	return proto.Marshal(out)
 }
@@ -72,5 +82,24 @@ func Decode(data []byte) (Catalog, error) {
 		}
 		c.Core = Core{ID: core.Id, Server: core.Server}
 	}
-	return c, nil
+	var err error
+	c.Announcements, err = announcements(in.Announcements)
+	return c, err
+}
+
+func announcements(in []*catalogpb.Announcement) (map[string][]byte, error) {
+	if len(in) == 0 {
+		return nil, nil
+	}
+	if len(in) > maxAnnouncements {
+		return nil, fmt.Errorf("%w: %d announcements", ErrMalformed, len(in))
+	}
+	byName := make(map[string][]byte, len(in))
+	for i, a := range in {
+		if _, twice := byName[a.Name]; twice || a.Name == "" || len(a.Name) > maxText {
+			return nil, fmt.Errorf("%w: announcement %d is a second one, or has an empty or overlong name", ErrMalformed, i)
+		}
+		byName[a.Name] = a.Data
+	}
+	return byName, nil
 }

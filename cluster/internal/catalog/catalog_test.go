@@ -17,6 +17,7 @@ func TestCatalogSurvivesTheWire(t *testing.T) {
 		}},
 		{Services: []catalog.Service{}, Core: catalog.Core{ID: "c", Server: "n/1"}},
 		{Services: []catalog.Service{}, Core: catalog.Core{ID: "c"}},
+		{Services: []catalog.Service{}, Announcements: map[string][]byte{"topic": []byte("orders\n"), "x": {0xff}}},
 	} {
 		data, err := catalog.Encode(c)
 		if err != nil {
@@ -32,12 +33,14 @@ func TestCatalogSurvivesTheWire(t *testing.T) {
 func TestIncompleteCatalogsAreRefused(t *testing.T) {
 	service := func(s catalog.Service) catalog.Catalog { return catalog.Catalog{Services: []catalog.Service{s}} }
 	for name, c := range map[string]catalog.Catalog{
-		"no name":   service(catalog.Service{Path: "p", UID: 1}),
-		"no path":   service(catalog.Service{Name: "n", UID: 1}),
-		"no uid":    service(catalog.Service{Name: "n", Path: "p"}),
-		"long path": service(catalog.Service{Name: "n", Path: string(make([]byte, 4096)), UID: 1}),
-		"no core":   {Core: catalog.Core{Server: "s"}},
-		"long core": {Core: catalog.Core{ID: "c", Server: string(make([]byte, 4096))}},
+		"no name":        service(catalog.Service{Path: "p", UID: 1}),
+		"no path":        service(catalog.Service{Name: "n", UID: 1}),
+		"no uid":         service(catalog.Service{Name: "n", Path: "p"}),
+		"long path":      service(catalog.Service{Name: "n", Path: string(make([]byte, 4096)), UID: 1}),
+		"no core":        {Core: catalog.Core{Server: "s"}},
+		"no announcer":   {Announcements: map[string][]byte{"": {1}}},
+		"long announcer": {Announcements: map[string][]byte{string(make([]byte, 4096)): {1}}},
+		"long core":      {Core: catalog.Core{ID: "c", Server: string(make([]byte, 4096))}},
 	} {
 		data, err := catalog.Encode(c)
 		if err != nil {
@@ -53,8 +56,11 @@ func FuzzDecode(f *testing.F) {
 	good, _ := catalog.Encode(catalog.Catalog{
 		Services: []catalog.Service{{Name: "n", Path: "x/y", UID: 3}},
 		Core:     catalog.Core{ID: "c", Server: "n/1"},
+
+		Announcements: map[string][]byte{"topic": []byte("orders\n"), "x": nil},
 	})
 	f.Add(good)
+	f.Add([]byte("\x1a\x03\n\x01x\x1a\x03\n\x01x")) // one announcement twice
 	f.Add([]byte{0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := catalog.Decode(data)

@@ -27,6 +27,7 @@ type Catalog struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Services      []*Service             `protobuf:"bytes,1,rep,name=services,proto3" json:"services,omitempty"`
 	Core          *Core                  `protobuf:"bytes,2,opt,name=core,proto3" json:"core,omitempty"`
+	Announcements []*Announcement        `protobuf:"bytes,3,rep,name=announcements,proto3" json:"announcements,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -75,6 +76,66 @@ func (x *Catalog) GetCore() *Core {
 	return nil
 }
 
+func (x *Catalog) GetAnnouncements() []*Announcement {
+	if x != nil {
+		return x.Announcements
+	}
+	return nil
+}
+
+// An announcement is what an extension of the node has to say.
+type Announcement struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"` // of the extension: at most one of each
+	Data          []byte                 `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Announcement) Reset() {
+	*x = Announcement{}
+	mi := &file_cluster_internal_catalogpb_catalog_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Announcement) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Announcement) ProtoMessage() {}
+
+func (x *Announcement) ProtoReflect() protoreflect.Message {
+	mi := &file_cluster_internal_catalogpb_catalog_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Announcement.ProtoReflect.Descriptor instead.
+func (*Announcement) Descriptor() ([]byte, []int) {
+	return file_cluster_internal_catalogpb_catalog_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Announcement) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *Announcement) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
 // A core is what keeps the replicated store; the node knows of it.
 type Core struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -86,7 +147,7 @@ type Core struct {
 
 func (x *Core) Reset() {
 	*x = Core{}
-	mi := &file_cluster_internal_catalogpb_catalog_proto_msgTypes[1]
+	mi := &file_cluster_internal_catalogpb_catalog_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -98,7 +159,7 @@ func (x *Core) String() string {
 func (*Core) ProtoMessage() {}
 
 func (x *Core) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_internal_catalogpb_catalog_proto_msgTypes[1]
+	mi := &file_cluster_internal_catalogpb_catalog_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -111,7 +172,7 @@ func (x *Core) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Core.ProtoReflect.Descriptor instead.
 func (*Core) Descriptor() ([]byte, []int) {
-	return file_cluster_internal_catalogpb_catalog_proto_rawDescGZIP(), []int{1}
+	return file_cluster_internal_catalogpb_catalog_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Core) GetId() string {
@@ -140,7 +201,7 @@ type Service struct {
 
 func (x *Service) Reset() {
 	*x = Service{}
-	mi := &file_cluster_internal_catalogpb_catalog_proto_msgTypes[2]
+	mi := &file_cluster_internal_catalogpb_catalog_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -152,7 +213,7 @@ func (x *Service) String() string {
 func (*Service) ProtoMessage() {}
 
 func (x *Service) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_internal_catalogpb_catalog_proto_msgTypes[2]
+	mi := &file_cluster_internal_catalogpb_catalog_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -165,7 +226,7 @@ func (x *Service) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Service.ProtoReflect.Descriptor instead.
 func (*Service) Descriptor() ([]byte, []int) {
-	return file_cluster_internal_catalogpb_catalog_proto_rawDescGZIP(), []int{2}
+	return file_cluster_internal_catalogpb_catalog_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Service) GetName() string {
@@ -193,10 +254,14 @@ var File_cluster_internal_catalogpb_catalog_proto protoreflect.FileDescriptor
 
 const file_cluster_internal_catalogpb_catalog_proto_rawDesc = "" +
 	"\n" +
-	"(cluster/internal/catalogpb/catalog.proto\x12\x11troupe.catalog.v1\"n\n" +
+	"(cluster/internal/catalogpb/catalog.proto\x12\x11troupe.catalog.v1\"\xb5\x01\n" +
 	"\aCatalog\x126\n" +
 	"\bservices\x18\x01 \x03(\v2\x1a.troupe.catalog.v1.ServiceR\bservices\x12+\n" +
-	"\x04core\x18\x02 \x01(\v2\x17.troupe.catalog.v1.CoreR\x04core\".\n" +
+	"\x04core\x18\x02 \x01(\v2\x17.troupe.catalog.v1.CoreR\x04core\x12E\n" +
+	"\rannouncements\x18\x03 \x03(\v2\x1f.troupe.catalog.v1.AnnouncementR\rannouncements\"6\n" +
+	"\fAnnouncement\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04data\x18\x02 \x01(\fR\x04data\".\n" +
 	"\x04Core\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06server\x18\x02 \x01(\tR\x06server\"C\n" +
@@ -217,20 +282,22 @@ func file_cluster_internal_catalogpb_catalog_proto_rawDescGZIP() []byte {
 	return file_cluster_internal_catalogpb_catalog_proto_rawDescData
 }
 
-var file_cluster_internal_catalogpb_catalog_proto_msgTypes = make([]protoimpl.MessageInfo, 3)
+var file_cluster_internal_catalogpb_catalog_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_cluster_internal_catalogpb_catalog_proto_goTypes = []any{
-	(*Catalog)(nil), // 0: troupe.catalog.v1.Catalog
-	(*Core)(nil),    // 1: troupe.catalog.v1.Core
-	(*Service)(nil), // 2: troupe.catalog.v1.Service
+	(*Catalog)(nil),      // 0: troupe.catalog.v1.Catalog
+	(*Announcement)(nil), // 1: troupe.catalog.v1.Announcement
+	(*Core)(nil),         // 2: troupe.catalog.v1.Core
+	(*Service)(nil),      // 3: troupe.catalog.v1.Service
 }
 var file_cluster_internal_catalogpb_catalog_proto_depIdxs = []int32{
-	2, // 0: troupe.catalog.v1.Catalog.services:type_name -> troupe.catalog.v1.Service
-	1, // 1: troupe.catalog.v1.Catalog.core:type_name -> troupe.catalog.v1.Core
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	3, // 0: troupe.catalog.v1.Catalog.services:type_name -> troupe.catalog.v1.Service
+	2, // 1: troupe.catalog.v1.Catalog.core:type_name -> troupe.catalog.v1.Core
+	1, // 2: troupe.catalog.v1.Catalog.announcements:type_name -> troupe.catalog.v1.Announcement
+	3, // [3:3] is the sub-list for method output_type
+	3, // [3:3] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_cluster_internal_catalogpb_catalog_proto_init() }
@@ -244,7 +311,7 @@ func file_cluster_internal_catalogpb_catalog_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cluster_internal_catalogpb_catalog_proto_rawDesc), len(file_cluster_internal_catalogpb_catalog_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   3,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

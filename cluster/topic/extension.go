@@ -1,0 +1,151 @@
+package topic
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+
+	"github.com/troupe-go/troupe/actor"
+	"github.com/troupe-go/troupe/cluster"
+	"github.com/troupe-go/troupe/mailbox"
+)
+
+// extensionName begins the paths of topics, and is what interests are announced under.
+const (
+	extensionName = "topic"
+	pathPrefix    = extensionName + ":"
+)
+
+// extension is what one node keeps for this package.
+type extension struct {
+	node      *cluster.Node
+	scheduler *mailbox.Scheduler
+	parcels   parcelPool
+	table     atomic.Pointer[table]
+
+	mu        sync.Mutex
+	left      bool // no subscription is taken any more
+	entries   matcher[*entry]
+	subs      map[*Subscription]*entry
+	actors    map[actorKey]*Subscription
+	own       interests
+	size      int // of own, as text
+	changed   bool
+	announces bool // a goroutine does
+	announced *cluster.Announcements
+	others    map[string]*announcement
+	running   sync.WaitGroup
+}
+
+var _ cluster.Extension = (*extension)(nil)
+
+// entry is what the extension knows under a pattern: a subscription of this node, or the
+// interest of another one.
+type entry struct {
+	sub     *Subscription
+	node    string // empty for this one
+	pattern string
+	group   string // empty for none
+	members int    // that the other node has of the group
+}
+
+func extensionOf(n *cluster.Node) *extension {
+	return n.Extend(extensionName, func() cluster.Extension {
+		x := &extension{
+			node:   n,
+			subs:   make(map[*Subscription]*entry),
+			actors: make(map[actorKey]*Subscription),
+			own:    make(interests),
+			others: make(map[string]*announcement),
+		}
+		x.scheduler = mailbox.NewScheduler(mailbox.OnPanic(func(value any, stack []byte) {
+			n.Logger().Error("a subscription panicked", "panic", value, "stack", string(stack))
+		}))
+		x.renew()
+		n.OnLeave(x.leave)
+		return x
+	}).(*extension)
+}
+
+// Resolve implements cluster.Extension.
+func (x *extension) Resolve(path string) (actor.Recipient, error) {
+	return nil, refusal(actor.InvalidArgument, "%.200q is a topic, which no Ref refers to", path)
+}
+
+// present returns an error if the node has left.
+func (x *extension) present() error {
+	select {
+	case <-x.node.Done():
+		return errLeft(x.node)
+	default:
+		return nil
+	}
+}
+
+// admit lets s have events.
+func (x *extension) admit(s *Subscription) error {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.admitLocked(s)
+}
+
+func (x *extension) admitLocked(s *Subscription) error {
+	if x.left || x.present() != nil {
+		return errLeft(x.node)
+	}
+	if x.own[s.interest] == 0 {
+		if x.size+s.interest.size() > maxInterests {
+			return refusal(actor.ResourceExhausted, "node %q subscribes to too many different topics: use wildcards", x.node.Name())
+		}
+		x.size += s.interest.size()
+	}
+	e := &entry{sub: s, pattern: s.interest.pattern, group: s.interest.group}
+	x.subs[s] = e
+	x.entries.add(e.pattern, e)
+	x.own[s.interest]++
+	x.interestChanged(s.interest, 1)
+	return nil
+}
+
+// dismiss lets s have no more events.
+func (x *extension) dismiss(s *Subscription) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	e := x.subs[s]
+	if e == nil {
+		return
+	}
+	delete(x.subs, s)
+	if x.actors[s.actor] == s {
+		delete(x.actors, s.actor)
+	}
+	x.entries.remove(e.pattern, e)
+	if x.own[s.interest]--; x.own[s.interest] == 0 {
+		delete(x.own, s.interest)
+		x.size -= s.interest.size()
+	}
+	x.interestChanged(s.interest, 0)
+}
+
+// leave ends the subscriptions: the others are told first, so that groups go on there.
+func (x *extension) leave(ctx context.Context) {
+	x.mu.Lock()
+	x.left = true
+	subs := make([]*Subscription, 0, len(x.subs))
+	for s := range x.subs {
+		subs = append(subs, s)
+	}
+	x.mu.Unlock()
+	x.running.Wait()
+	if len(subs) > 0 {
+		if err := x.node.Announce(extensionName, nil); err != nil {
+			x.node.Logger().Warn("other nodes were not told that nothing is subscribed to any more", "error", err)
+		}
+	}
+	var stopping sync.WaitGroup
+	for _, s := range subs {
+		stopping.Go(func() { _ = s.stop(ctx, errLeft(x.node)) }) // Leave has said which handlers go on
+	}
+	stopping.Wait()
+	_ = x.scheduler.Stop(ctx) // fails only where a handler goes on
+}
