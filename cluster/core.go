@@ -2,6 +2,8 @@ package cluster
 
 import (
 	"context"
+	"crypto/tls"
+	"fmt"
 	"net"
 	"path/filepath"
 	"time"
@@ -11,6 +13,7 @@ import (
 	"github.com/troupe-go/troupe/cluster/internal/consensus"
 	"github.com/troupe-go/troupe/cluster/internal/transport"
 	"github.com/troupe-go/troupe/cluster/internal/wire"
+	"github.com/troupe-go/troupe/security"
 )
 
 // corePath is where a node takes the requests of the others to its consistent core. No
@@ -49,6 +52,7 @@ func (n *Node) openCore(c *config, timing Timing) error {
 		},
 		Dial:     n.dialCore,
 		Listener: n.port.Listener(coreProtocol),
+		Peer:     corePeer,
 		Call:     n.callCore,
 	})
 	if err != nil {
@@ -81,6 +85,17 @@ func (n *Node) dialCore(ctx context.Context, name string) (net.Conn, error) {
 		return nil, unavailable("node %q is not a member of cluster %q now", name, n.cluster)
 	}
 	return n.dialTLS(ctx, p.Address, n.identity.ClientTLS(name, coreProtocol))
+}
+
+// corePeer returns the node that has made a connection of coreProtocol, by its
+// certificate.
+func corePeer(conn net.Conn) (string, error) {
+	c, ok := conn.(*tls.Conn)
+	if !ok {
+		return "", fmt.Errorf("cluster: %w: a connection without TLS", security.ErrUntrusted)
+	}
+	peer, err := security.PeerOf(c.ConnectionState())
+	return peer.Node, err
 }
 
 // callCore sends a request to the core of another node.

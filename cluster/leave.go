@@ -107,8 +107,9 @@ func (w *farewells) run(ctx context.Context) {
 // endSession gives back what the node owns. Where that fails, its session runs out.
 func (n *Node) endSession(ctx context.Context) {
 	n.sessions.mu.Lock()
-	defer n.sessions.mu.Unlock()
-	if s := n.sessions.current; s != nil {
+	s := n.sessions.current
+	n.sessions.mu.Unlock()
+	if s != nil {
 		if err := s.session.Close(ctx); err != nil {
 			n.log.Debug("the session was left to run out", "error", err)
 		}

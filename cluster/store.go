@@ -45,10 +45,5 @@ func (s *Store) Watch(ctx context.Context, prefix string, after persistence.Revi
 	return s.core.Watch(ctx, prefix, after)
 }
 
-// Leader returns the name of the node that leads the store, as far as this one knows
-// without asking; empty if it knows none, as before the first use. It is for those who
-// look after the cluster: requests find the leader by themselves.
-func (s *Store) Leader() string { return s.core.Leader() }
-
 // Close does nothing: the store ends with its node.
 func (s *Store) Close() error { return nil }

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/troupe-go/troupe/cluster"
 	"github.com/troupe-go/troupe/cluster/clustertest"
 )
 
@@ -28,8 +27,11 @@ func TestHistoriesOfLocksOnAClusterAreLinearizable(t *testing.T) {
 	}
 }
 
-// nodes is how many there are: three of them vote, and each has a client.
-const nodes = 5
+// nodes is how many there are: three of them vote, and each has some clients.
+const (
+	nodes          = 5
+	clientsPerNode = 3
+)
 
 // epoch is a time without faults at its beginning and its end.
 const epoch = 40 * time.Second
@@ -40,22 +42,15 @@ func (h *history) runCluster(t *testing.T, c *clustertest.Cluster) {
 	must(t, l.Release(t.Context()))
 	<-time.After(epoch) // until three vote
 	random := h.random(0)
+	quit := make(chan struct{})
+	var clients sync.WaitGroup
+	for i := range nodes * clientsPerNode {
+		clients.Go(func() { h.clusterClient(c, i%nodes, h.random(uint64(1+i)), quit) })
+	}
 	for range 3 {
-		quit, crashing := make(chan struct{}), make(chan struct{})
-		var clients [nodes]sync.WaitGroup
-		victim, crash := random.IntN(nodes), random.IntN(2) == 0
-		for i := range nodes {
-			seed := random.Uint64()
-			var gone chan struct{}
-			if crash && i == victim {
-				gone = crashing
-			}
-			clients[i].Go(func() { h.clusterClient(c.Node(i), rand.New(rand.NewPCG(seed, 0)), quit, gone) })
-		}
 		<-time.After(time.Duration(random.IntN(3000)) * time.Millisecond)
+		victim, crash := random.IntN(nodes), random.IntN(2) == 0
 		if crash {
-			close(crashing)
-			clients[victim].Wait()
 			c.Crash(victim)
 		} else {
 			c.Network.Partition([]string{c.Node(victim).Name()})
@@ -67,11 +62,9 @@ func (h *history) runCluster(t *testing.T, c *clustertest.Cluster) {
 			c.Network.Heal()
 		}
 		<-time.After(epoch)
-		close(quit)
-		for i := range clients {
-			clients[i].Wait()
-		}
 	}
+	close(quit)
+	clients.Wait()
 	// Everybody gets it once more, whatever happened.
 	for i := range nodes {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -82,19 +75,19 @@ func (h *history) runCluster(t *testing.T, c *clustertest.Cluster) {
 	}
 }
 
-// clusterClient uses the lock until quit is closed, or gone: then it may still hold it.
-func (h *history) clusterClient(n *cluster.Node, random *rand.Rand, quit, gone chan struct{}) {
+// clusterClient uses the lock on a node, and on the one that takes its place when it has
+// crashed, until quit is closed. On a node that has crashed it goes on with what it has
+// begun.
+func (h *history) clusterClient(c *clustertest.Cluster, i int, random *rand.Rand, quit chan struct{}) {
 	for {
 		select {
 		case <-quit:
-			return
-		case <-gone:
 			return
 		case <-time.After(time.Duration(random.IntN(1000)) * time.Millisecond):
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), time.Duration(1+random.IntN(5000))*time.Millisecond)
 		call := h.clock.Add(1)
-		l, err := acquire(ctx, node{n}, "x", randomOptions(random), random.IntN(4) == 0)
+		l, err := acquire(ctx, node{c.Node(i)}, "x", randomOptions(random), random.IntN(4) == 0)
 		cancel()
 		if err != nil {
 			continue
@@ -103,9 +96,6 @@ func (h *history) clusterClient(n *cluster.Node, random *rand.Rand, quit, gone c
 		select {
 		case <-time.After(time.Duration(random.IntN(500)) * time.Millisecond):
 		case <-l.Lost():
-		case <-gone:
-			h.record(h.clock.Add(1), math.MaxInt64, operation{token: l.Token()})
-			return
 		}
 		call = h.clock.Add(1)
 		ended := int64(math.MaxInt64)

@@ -48,8 +48,8 @@ func (b *backlog) holds(name string) bool {
 
 // keep holds a message until its actor can be reached.
 func (k *kind) keep(name string, l letter) error {
-	if k.isDeserted(loneliness) {
-		return refusal(actor.Unavailable, "no node serves virtual actors of kind %q: call virtual.Serve", k.name)
+	if err := k.deserted(); err != nil {
+		return err
 	}
 	b := &k.backlog
 	b.mu.Lock()

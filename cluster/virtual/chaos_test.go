@@ -52,14 +52,14 @@ func (s *stage) fault(rng *rand.Rand) {
 	i := 1 + rng.IntN(4)
 	name, other := s.Node(i).Name(), s.Node(rng.IntN(5)).Name()
 	switch rng.IntN(7) {
-	case 0: // a kill and, after a while, a restart
+	case 0: // a kill and, after a while, a restart, at times with other settings
 		s.crash(i)
 		<-time.After(time.Duration(rng.IntN(6000)) * time.Millisecond)
 		s.Network.Heal()
 		n := s.Restart(i)
 		s.ledger.exhume(name)
 		s.use(n)
-		if err := Serve(n, s.ledger.definition("room"), IdleTimeout(time.Second)); err != nil {
+		if err := Serve(n, s.ledger.definition("room"), IdleTimeout(time.Second), Shards(32+rng.IntN(2))); err != nil {
 			s.t.Error(err)
 		}
 	case 1:

@@ -24,6 +24,7 @@ type testCore struct {
 	opened  int
 	members map[string]*testMember
 	commits int
+	latency time.Duration // of a commit
 }
 
 // How long a node that is cut off keeps its session by its own clock, and by the
@@ -124,7 +125,9 @@ func (m *testMember) away(away bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, t := range m.timers {
-		t.Stop()
+		if !t.Stop() {
+			break // it has given up its session, which will expire
+		}
 	}
 	m.timers, m.cut = nil, nil
 	if away {
@@ -206,6 +209,9 @@ func (m *testMember) Commit(ctx context.Context, t persistence.Transaction) (per
 	m.mu.Lock()
 	s := m.session
 	m.mu.Unlock()
+	if m.core.latency > 0 && !pause(ctx, m.core.latency) {
+		return 0, ctx.Err()
+	}
 	return m.core.commit(t, s)
 }
 

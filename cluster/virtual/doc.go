@@ -27,12 +27,16 @@
 //   - What is told does not wait for its sender: it is kept while its key moves, for
 //     half a minute, and then becomes a dead letter.
 //
+// [OnRole] restricts on which nodes a kind may run. All nodes that run a kind do so with
+// the same settings; see [Serve].
+//
 // [BestEffort] trades the first guarantee for availability.
 //
 // # How it works
 //
 // The keys of a kind fall into shards. A record in the store of the node's session
-// (see cluster.Session) says which node owns a shard, and goes when the session ends.
+// (see cluster.Session) says which node owns a shard, and goes when the session ends;
+// another, which nodes serve the kind; and a third, with which settings they do.
 // Rendezvous hashing (Thaler and Ravishankar, 1998) says which node should own it; a
 // transaction decides. Each node that uses a kind follows its records with one watch.
 // Nothing runs before a kind is used.

@@ -57,6 +57,26 @@ func joinAlone(ctx context.Context) (*cluster.Node, error) {
 	)
 }
 
+// All nodes run the same program, and only those of the warehouse keep carts.
+func ExampleOnRole() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	node, err := joinAlone(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer node.Leave(ctx)
+	roles := []string{"warehouse"} // from the configuration of this node
+	if err := virtual.Serve(node, carts(node), virtual.OnRole("warehouse"), virtual.Roles(roles...)); err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(actor.Ask(ctx, virtual.Ref[Cart](node, "cart", "ada"), Put{Item: "tea"}))
+	// Output:
+	// [tea] <nil>
+}
+
 // Every customer has a cart, whose content outlives its activations.
 func Example() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

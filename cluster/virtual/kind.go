@@ -91,17 +91,30 @@ func (k *kind) hopeless(began time.Time) error {
 			return refusal(actor.Unavailable, "the virtual actors of kind %q cannot be found: %v", k.name, err)
 		}
 	}
-	if waited >= loneliness && k.isDeserted(loneliness) {
-		return refusal(actor.Unavailable, "no node serves virtual actors of kind %q: call virtual.Serve", k.name)
+	if waited >= loneliness {
+		return k.deserted()
 	}
 	return nil
 }
 
-// isDeserted reports whether no node has served the kind for so long, as far as this
-// one knows.
-func (k *kind) isDeserted(period time.Duration) bool {
-	t := k.table.Load()
-	return k.server.Load() == nil && len(t.hosts) == 0 && !t.read.IsZero() && time.Since(t.read) >= period
+// deserted returns an error if no node runs the kind, as far as this one has known for a
+// while.
+func (k *kind) deserted() error {
+	t, s := k.table.Load(), k.server.Load()
+	if len(t.hosts) > 0 || t.read.IsZero() || time.Since(t.read) < loneliness {
+		return nil
+	}
+	role := t.settings.Role
+	if s != nil {
+		if s.config.mayRun() {
+			return nil // it is about to
+		}
+		role = s.config.settings.Role
+	}
+	if role != "" {
+		return refusal(actor.Unavailable, "no node with the role %q serves virtual actors of kind %q: call virtual.Serve with virtual.Roles(%q)", role, k.name, role)
+	}
+	return refusal(actor.Unavailable, "no node serves virtual actors of kind %q: call virtual.Serve", k.name)
 }
 
 // unreachable returns the error of the replicated store, if it has answered since.
@@ -123,7 +136,7 @@ func (k *kind) ask(ctx context.Context) {
 	defer cancel()
 	s, err := k.extension.open(ctx)
 	if err == nil {
-		_, err = s.Store().Get(ctx, countKey(k.name))
+		_, err = s.Store().Get(ctx, settingsKey(k.name))
 		if actor.CodeOf(err) == actor.NotFound {
 			err = nil
 		}

@@ -1,9 +1,12 @@
 package virtual
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -266,4 +269,25 @@ func wantCode(t testing.TB, what string, err error, code actor.Code) {
 	if actor.CodeOf(err) != code {
 		t.Errorf("%s: error %v, want %v", what, err, code)
 	}
+}
+
+// recorder keeps the messages that are logged.
+type recorder struct {
+	mu  sync.Mutex
+	all bytes.Buffer
+}
+
+func (r *recorder) Write(line []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.all.Write(line)
+}
+
+func (r *recorder) logger() *slog.Logger { return slog.New(slog.NewTextHandler(r, nil)) }
+
+// count returns how many lines have a text.
+func (r *recorder) count(text string) int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return strings.Count(r.all.String(), text)
 }

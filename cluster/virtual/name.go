@@ -11,7 +11,7 @@ import (
 const (
 	extensionName = "virtual"
 	scheme        = extensionName + ":///"
-	maxKind       = 64
+	maxLabel      = 64
 	maxName       = 128 // of an actor
 )
 
@@ -29,7 +29,7 @@ func actorName(kind, key string) string {
 func parseName(name string) (kind, key string, err error) {
 	rest, ok := strings.CutPrefix(name, extensionName+":")
 	kind, escaped, _ := strings.Cut(rest, ":")
-	if ok && validKind(kind) {
+	if ok && isLabel(kind) {
 		if key, err = unescape(escaped); err == nil && actorName(kind, key) == name {
 			return kind, key, nil
 		}
@@ -41,7 +41,7 @@ func parseName(name string) (kind, key string, err error) {
 func parsePath(path string) (kind, key string, err error) {
 	rest, ok := strings.CutPrefix(path, scheme)
 	kind, escaped, _ := strings.Cut(rest, "/")
-	if ok && validKind(kind) {
+	if ok && isLabel(kind) {
 		if key, err = unescape(escaped); err == nil {
 			return kind, key, nil
 		}
@@ -55,12 +55,13 @@ func refPath(name string) string {
 	return scheme + strings.Replace(rest, ":", "/", 1)
 }
 
-func validKind(kind string) bool {
-	if kind == "" || len(kind) > maxKind {
+// isLabel reports whether text can name a kind, or a role.
+func isLabel(text string) bool {
+	if text == "" || len(text) > maxLabel {
 		return false
 	}
-	for i := range len(kind) {
-		if !plain(kind[i]) {
+	for i := range len(text) {
+		if !plain(text[i]) {
 			return false
 		}
 	}

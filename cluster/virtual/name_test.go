@@ -10,7 +10,7 @@ func FuzzKeysSurviveTheirNames(f *testing.F) {
 	f.Add("room", "a key/with ~ all:of#it\x00\xff")
 	f.Add("janitor", "")
 	f.Fuzz(func(t *testing.T, kind, key string) {
-		if !validKind(kind) {
+		if !isLabel(kind) {
 			return
 		}
 		name := actorName(kind, key)
@@ -36,7 +36,8 @@ func FuzzParse(f *testing.F) {
 }
 
 func FuzzRecord(f *testing.F) {
-	f.Add("count", []byte("128"), false)
+	f.Add("agreed", []byte(`{"Shards":128,"Role":"worker"}`), false)
+	f.Add("agreed", []byte(`{"Shards":1000000000}`), false)
 	f.Add("host/s", []byte(`{"Node":"n","Session":"s","Started":1}`), false)
 	f.Add("shard/3", []byte(`{"Node":"n","Session":"s"}`), false)
 	f.Add("shard/-1", []byte(`{}`), true)

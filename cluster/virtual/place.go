@@ -17,8 +17,8 @@ type lease struct {
 	ctx     context.Context // ends with the session
 	moves   sync.WaitGroup
 	retry   bool // something failed: look again soon
-	// registered is whether the table of hosts has, or may have, this session.
-	registered bool
+	// registered is the revision of the session's record among the hosts, 0 without one.
+	registered persistence.Revision
 }
 
 // How long a server waits before it tries again what has failed, and how many records
@@ -31,6 +31,10 @@ const (
 // run serves the kind until the node leaves.
 func (s *server) run(ctx context.Context) {
 	defer close(s.left)
+	if !s.config.mayRun() {
+		s.abstain(ctx)
+		return
+	}
 	for !s.isLeaving() {
 		session, err := s.kind.extension.open(ctx)
 		if err == nil {
@@ -110,14 +114,18 @@ func (l *lease) work() {
 		changed := l.kind.change()
 		l.retry = false
 		leaving := l.isLeaving()
-		l.register(!leaving)
 		t := l.kind.table.Load()
+		if leaving {
+			l.unregister()
+		} else {
+			l.register(t)
+		}
 		l.adopt(t)
 		if !leaving {
 			l.claim(t)
 		}
 		l.handOver(t, leaving)
-		if leaving && !l.registered && l.ownsNothing() {
+		if leaving && l.registered == 0 && l.ownsNothing() {
 			return
 		}
 		swept = l.sweep(swept)
@@ -160,36 +168,6 @@ func (s *server) transact(ctx context.Context, session session, t persistence.Tr
 	ctx, cancel := context.WithTimeout(ctx, commitTimeout)
 	defer cancel()
 	return session.Store().Commit(ctx, t)
-}
-
-// register lets the others know that this session serves the kind, or no longer does.
-func (l *lease) register(serves bool) {
-	if serves == l.registered {
-		return
-	}
-	key := hostKey(l.kind.name, l.session.ID())
-	if !serves {
-		t := persistence.Transaction{Then: []persistence.Change{{Key: key, Delete: true}}}
-		if _, _, ok := l.commit(l.session.Disown(t, key)); ok {
-			l.registered = false
-		}
-		return
-	}
-	// The first to serve the kind says how many shards it has.
-	count := countKey(l.kind.name)
-	shards := persistence.Transaction{
-		If:   []persistence.Condition{{Key: count}},
-		Then: []persistence.Change{{Key: count, Value: l.config.encodeShards()}},
-	}
-	if _, conflict, ok := l.commit(shards); !ok && !conflict {
-		return
-	}
-	n := l.kind.extension.node
-	here := place{Node: n.Name(), Session: l.session.ID(), Started: startedOf(n, n.Name())}
-	t := persistence.Transaction{Then: []persistence.Change{{Key: key, Value: here.encode()}}}
-	if _, _, ok := l.commit(l.session.Own(t, key)); ok {
-		l.registered = true
-	}
 }
 
 // adopt takes the shards that the table says are this session's, and lets go of those
@@ -245,6 +223,9 @@ func (l *lease) activateEagerly(t *table) {
 
 // claim takes the shards that nobody owns and this session should.
 func (l *lease) claim(t *table) {
+	if l.registered == 0 {
+		return
+	}
 	var wanted []int
 	l.mu.Lock()
 	for i, o := range t.shards {
@@ -276,7 +257,7 @@ func (l *lease) isPreferred(t *table, shard int) bool {
 
 func (l *lease) claimAll(shards []int) bool {
 	here := place{Node: l.kind.extension.node.Name(), Session: l.session.ID()}
-	var t persistence.Transaction
+	t := persistence.Transaction{If: []persistence.Condition{{Key: hostKey(l.kind.name, here.Session), Revision: l.registered}}}
 	var keys []string
 	for _, i := range shards {
 		key := ownerKey(l.kind.name, i)

@@ -9,16 +9,27 @@ import (
 	"github.com/troupe-go/troupe/persistence"
 )
 
-// The records of a kind: how many shards it has, which the first node that serves it
-// decides for good; the sessions that serve it; and who owns a shard. The last two are
-// owned by those sessions.
+// The records of a kind: its settings, which whoever serves it first decides; the
+// sessions that serve it; and who owns a shard. The last two are owned by those
+// sessions.
 
-func kindPrefix(kind string) string { return extensionName + "/" + kind + "/" }
-func countKey(kind string) string   { return kindPrefix(kind) + "count" } // before the others
+func kindPrefix(kind string) string  { return extensionName + "/" + kind + "/" }
+func settingsKey(kind string) string { return kindPrefix(kind) + "agreed" } // before the others
 
 func hostKey(kind, session string) string { return kindPrefix(kind) + "host/" + session }
 func ownerKey(kind string, shard int) string {
 	return kindPrefix(kind) + "shard/" + strconv.Itoa(shard)
+}
+
+// settings are what the nodes that serve a kind must agree on.
+type settings struct {
+	Shards int
+	Role   string `json:",omitempty"` // that a node must have to run actors; empty for none
+}
+
+func (s settings) encode() []byte {
+	data, _ := json.Marshal(s) // strings and numbers never fail
+	return data
 }
 
 // place is the value of a host's and of an owner's record.
@@ -43,18 +54,8 @@ func (t *table) apply(kind string, c persistence.Change, revision persistence.Re
 	rest := strings.TrimPrefix(c.Key, kindPrefix(kind))
 	what, id, _ := strings.Cut(rest, "/")
 	switch what {
-	case "count":
-		n, err := strconv.Atoi(string(c.Value))
-		if c.Delete {
-			return nil // those in use go on
-		}
-		if err != nil || n < 1 || n > maxShards {
-			return fmt.Errorf("virtual: the record %q does not hold a number of shards: %.40q", c.Key, c.Value)
-		}
-		if len(t.shards) == 0 {
-			t.shards = make([]owner, n)
-		}
-		return nil
+	case "agreed":
+		return t.settle(c, revision)
 	case "host":
 		if c.Delete {
 			t.removeHost(id)
@@ -81,6 +82,23 @@ func (t *table) apply(kind string, c persistence.Change, revision persistence.Re
 		return err
 	}
 	return fmt.Errorf("virtual: unknown record %q", c.Key)
+}
+
+// settle takes the settings of the kind. Nobody owns a shard when their number changes.
+func (t *table) settle(c persistence.Change, revision persistence.Revision) error {
+	if c.Delete {
+		t.settled = 0 // those in use go on
+		return nil
+	}
+	var s settings
+	if err := json.Unmarshal(c.Value, &s); err != nil || s.Shards < 1 || s.Shards > maxShards {
+		return fmt.Errorf("virtual: the record %q does not hold the settings of a kind: %.100q", c.Key, c.Value)
+	}
+	t.settings, t.settled = s, revision
+	if len(t.shards) != s.Shards {
+		t.shards = make([]owner, s.Shards)
+	}
+	return nil
 }
 
 func decodePlace(c persistence.Change) (place, error) {

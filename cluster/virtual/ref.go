@@ -45,7 +45,7 @@ func (r ref) look() (*kind, error) {
 		k.use()
 		return k, nil
 	}
-	if !validKind(r.kind) || len(r.name) > maxName {
+	if !isLabel(r.kind) || len(r.name) > maxName {
 		return nil, refusal(actor.InvalidArgument, "%.200q cannot be the path of a virtual actor: use letters, digits and -_.@+ in its kind, and shorten the key", r.String())
 	}
 	k := r.extension.kind(r.kind)

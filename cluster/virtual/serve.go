@@ -2,7 +2,6 @@ package virtual
 
 import (
 	"context"
-	"strconv"
 	"time"
 
 	"github.com/troupe-go/troupe/actor"
@@ -17,19 +16,18 @@ type option func(*config)
 func (f option) apply(c *config) { f(c) }
 
 type config struct {
-	shards     int
+	settings   settings
+	roles      []string
 	idle       time.Duration // 0 for never
 	handovers  int
 	bestEffort bool
 	eager      bool
 }
 
-func (c config) encodeShards() []byte { return strconv.AppendInt(nil, int64(c.shards), 10) }
-
 // Shards sets how many shards the keys of the kind fall into: what moves between nodes
-// as a whole. Default 128; a few dozen for each node are good. The first node that ever
-// serves the kind in a cluster decides, and the others follow it.
-func Shards(n int) Option { return option(func(c *config) { c.shards = n }) }
+// as a whole. Default 128; a few dozen for each node are good. Nodes that serve a kind
+// must agree; see [Serve].
+func Shards(n int) Option { return option(func(c *config) { c.settings.Shards = n }) }
 
 // IdleTimeout sets after how long without a message an activation is passivated: it
 // handles what it has, ends, and leaves the memory. It may take a quarter longer.
@@ -59,10 +57,15 @@ const (
 // leaves. When it leaves, cluster.Node.Leave waits until its actors have handled what
 // they have and others own the shards.
 //
+// All nodes that serve a kind must agree on [Shards] and [OnRole]. The first one decides,
+// for as long as any node runs actors of the kind; a node with other settings logs an
+// error, and runs none while that is so. So a change comes into force, without a restart
+// of the new nodes, when the last of the old ones has left.
+//
 // Errors are InvalidArgument for a definition or an option that makes no sense, and
 // AlreadyExists if this node serves the kind already.
 func Serve[P any](node *cluster.Node, definition actor.Definition[P], options ...Option) error {
-	c := config{shards: defaultShards, idle: defaultIdle, handovers: defaultHandovers}
+	c := config{settings: settings{Shards: defaultShards}, idle: defaultIdle, handovers: defaultHandovers}
 	for _, o := range options {
 		o.apply(&c)
 	}
@@ -76,8 +79,12 @@ func Serve[P any](node *cluster.Node, definition actor.Definition[P], options ..
 // itself, the next message starts it again. A node that only sends to it uses [Ref].
 //
 // Errors are those of [Serve].
-func Singleton[P any](node *cluster.Node, definition actor.Definition[P]) (actor.Ref[P], error) {
-	if err := serve(node, definition, config{shards: 1, handovers: 1, eager: true}); err != nil {
+func Singleton[P any](node *cluster.Node, definition actor.Definition[P], options ...SingletonOption) (actor.Ref[P], error) {
+	c := config{settings: settings{Shards: 1}, handovers: 1, eager: true}
+	for _, o := range options {
+		o.apply(&c)
+	}
+	if err := serve(node, definition, c); err != nil {
 		return actor.Ref[P]{}, err
 	}
 	return Ref[P](node, definition.Name(), ""), nil
@@ -85,22 +92,22 @@ func Singleton[P any](node *cluster.Node, definition actor.Definition[P]) (actor
 
 func (c config) validate() error {
 	switch {
-	case c.shards < 1 || c.shards > maxShards:
-		return actor.Errorf(actor.InvalidArgument, "virtual: %d shards: choose 1 to %d", c.shards, maxShards)
+	case c.settings.Shards < 1 || c.settings.Shards > maxShards:
+		return actor.Errorf(actor.InvalidArgument, "virtual: %d shards: choose 1 to %d", c.settings.Shards, maxShards)
 	case c.idle < 0 || c.idle > 0 && c.idle < minIdle:
 		return actor.Errorf(actor.InvalidArgument, "virtual: an idle timeout of %v: choose 0, for never, or at least %v", c.idle, minIdle)
 	case c.handovers < 1:
 		return actor.Errorf(actor.InvalidArgument, "virtual: %d hand-overs at a time: at least one is needed", c.handovers)
 	}
-	return nil
+	return c.validateRoles()
 }
 
 const minIdle = 10 * time.Millisecond
 
 func serve[P any](node *cluster.Node, definition actor.Definition[P], c config) error {
 	name := definition.Name()
-	if !validKind(name) {
-		return actor.Errorf(actor.InvalidArgument, "virtual: %.200q cannot name a kind: use up to %d letters, digits and -_.@+", name, maxKind)
+	if !isLabel(name) {
+		return actor.Errorf(actor.InvalidArgument, "virtual: %.200q cannot name a kind: use up to %d letters, digits and -_.@+", name, maxLabel)
 	}
 	if err := c.validate(); err != nil {
 		return err
@@ -125,7 +132,7 @@ func serve[P any](node *cluster.Node, definition actor.Definition[P], c config) 
 
 func (s *server) start() error {
 	run := s.run
-	if s.config.bestEffort {
+	if s.config.bestEffort && s.config.mayRun() {
 		if err := s.offer(); err != nil {
 			return err
 		}

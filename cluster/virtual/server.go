@@ -18,6 +18,7 @@ type server struct {
 	leaving chan struct{} // closed when the node leaves
 	left    chan struct{} // closed when nothing is owned any more
 	depart  sync.Once
+	refused settings // of others, which are not those of this one; owned by run
 
 	mu       sync.Mutex
 	session  session // nil when there is none, and for BestEffort
@@ -98,6 +99,9 @@ func (s *server) activate(name string) (*activation, error) {
 
 // shardOf returns the shard of an actor if this node may activate it now.
 func (s *server) shardOf(name string) (*shard, error) {
+	if !s.config.mayRun() {
+		return nil, notHere(name, "its node does not have the role "+s.config.settings.Role)
+	}
 	if s.config.bestEffort {
 		index := shardOf(name, gossipShards)
 		if s.owned[index] == nil {

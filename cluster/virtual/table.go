@@ -12,6 +12,8 @@ import (
 // immutable.
 type table struct {
 	shards   []owner              // none before their number is known
+	settings settings             // that those who serve the kind have agreed on
+	settled  persistence.Revision // of their record, 0 without one
 	hosts    []host               // sorted by session
 	read     time.Time            // when this node has begun to know
 	revision persistence.Revision // of a time not before which the table was so
@@ -33,7 +35,9 @@ type host struct {
 }
 
 func (t *table) clone() *table {
-	return &table{shards: slices.Clone(t.shards), hosts: slices.Clone(t.hosts), read: t.read, revision: t.revision}
+	c := *t
+	c.shards, c.hosts = slices.Clone(t.shards), slices.Clone(t.hosts)
+	return &c
 }
 
 // owner returns who owns the shard of the named actor.
@@ -58,6 +62,20 @@ func (t *table) removeHost(session string) {
 	if i, found := t.findHost(session); found {
 		t.hosts = slices.Delete(t.hosts, i, i+1)
 	}
+}
+
+// host returns the host with that session, if there is one.
+func (t *table) host(session string) (host, bool) {
+	i, found := t.findHost(session)
+	if !found {
+		return host{}, false
+	}
+	return t.hosts[i], true
+}
+
+// isVacant reports whether nobody runs the kind.
+func (t *table) isVacant() bool {
+	return len(t.hosts) == 0 && !slices.ContainsFunc(t.shards, owner.known)
 }
 
 func (t *table) findHost(session string) (int, bool) {

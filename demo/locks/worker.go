@@ -59,7 +59,10 @@ func takePart(ctx context.Context, node *cluster.Node, cues <-chan string) error
 		asking, cancel := context.WithTimeout(ctx, time.Second)
 		_, err := actor.Ask(asking, ledger, Write{Token: l.Token(), By: node.Name()})
 		cancel()
-		if err != nil && !errors.Is(err, errFenced) && !errors.Is(err, actor.Unavailable) && !errors.Is(err, actor.DeadlineExceeded) {
+		switch {
+		case err == nil, errors.Is(err, errFenced), errors.Is(err, actor.Unavailable), errors.Is(err, actor.DeadlineExceeded):
+		case errors.Is(err, actor.NotFound): // its node is leaving
+		default:
 			return err
 		}
 	}

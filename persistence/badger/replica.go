@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"math"
 	"sync"
 	"time"
@@ -359,24 +358,6 @@ func (s *Store) listPage(ctx context.Context, q persistence.Query, size int, pag
 		return Page{}, err
 	}
 	return page, nil
-}
-
-// Watch is that of [persistence.Store].
-func (r *Replica) Watch(ctx context.Context, prefix string, after persistence.Revision) iter.Seq2[persistence.Changes, error] {
-	return func(yield func(persistence.Changes, error) bool) {
-		for {
-			s := r.current()
-			for changes, err := range s.Watch(ctx, prefix, after) {
-				if errors.Is(err, persistence.ErrClosed) && r.current() != s {
-					break // a snapshot has taken its place
-				}
-				if !yield(changes, err) || err != nil {
-					return
-				}
-				after = changes.Revision
-			}
-		}
-	}
 }
 
 func (r *Replica) current() *Store {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -278,6 +279,46 @@ func TestWatchersGoOnOverASnapshot(t *testing.T) {
 	mustApply(t, to, Entry{Index: 6, Transactions: []persistence.Transaction{putting("b", "")}})
 	if err := <-ended; err != nil {
 		t.Error(err)
+	}
+}
+
+func TestChangesTellHowFarTheyHaveBeenLookedFor(t *testing.T) {
+	r := openReplica(t, "")
+	const last = 1001 // the first revision is empty
+	for i := range uint64(last - 1) {
+		key := "other"
+		if i == 500 {
+			key = "wanted"
+		}
+		mustApply(t, r, Entry{Index: i + 1, Transactions: []persistence.Transaction{putting(key, "")}})
+	}
+	var found []persistence.Revision
+	calls := 0
+	for after := persistence.Revision(1); after < last; calls++ {
+		changes, reached, err := r.Changes(t.Context(), "wanted", after)
+		if err != nil || reached <= after {
+			t.Fatalf("after revision %d: %d, %v", after, reached, err)
+		}
+		for _, c := range changes {
+			found = append(found, c.Revision)
+		}
+		after = reached
+	}
+	if !slices.Equal(found, []persistence.Revision{502}) || calls < 2 {
+		t.Errorf("the changes found by %d calls are %v", calls, found)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	waited := make(chan error)
+	go func() {
+		_, reached, err := r.Changes(ctx, "wanted", last)
+		if reached != last {
+			t.Errorf("nothing has happened, and it has looked up to %d", reached)
+		}
+		waited <- err
+	}()
+	cancel()
+	if err := <-waited; !errors.Is(err, context.Canceled) {
+		t.Errorf("it ends with %v", err)
 	}
 }
 

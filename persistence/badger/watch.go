@@ -19,27 +19,41 @@ func (s *Store) Watch(ctx context.Context, prefix string, after persistence.Revi
 	return func(yield func(persistence.Changes, error) bool) {
 		s.stats.watchers.Add(1)
 		defer s.stats.watchers.Add(^uint64(0))
-		after := after
-		for {
-			changes, reached, grown, err := s.changes(ctx, prefix, after)
-			for _, c := range changes {
-				if !yield(c, nil) {
-					return
-				}
-			}
-			if err != nil {
-				yield(persistence.Changes{}, err)
+		follow(ctx, prefix, after, s.await, yield)
+	}
+}
+
+// awaited are changes that have been waited for, and up to which revision they are all.
+type awaited func(ctx context.Context, prefix string, after persistence.Revision) (_ []persistence.Changes, reached persistence.Revision, _ error)
+
+// follow yields what next returns, again and again.
+func follow(ctx context.Context, prefix string, after persistence.Revision, next awaited, yield func(persistence.Changes, error) bool) {
+	for {
+		changes, reached, err := next(ctx, prefix, after)
+		for _, c := range changes {
+			if !yield(c, nil) {
 				return
 			}
-			after = reached
-			if grown == nil {
-				continue
-			}
-			select {
-			case <-grown:
-			case <-ctx.Done():
-			case <-s.closing:
-			}
+		}
+		if err != nil {
+			yield(persistence.Changes{}, err)
+			return
+		}
+		after = reached
+	}
+}
+
+// await is changes, once there is something to look at.
+func (s *Store) await(ctx context.Context, prefix string, after persistence.Revision) ([]persistence.Changes, persistence.Revision, error) {
+	for {
+		changes, reached, grown, err := s.changes(ctx, prefix, after)
+		if grown == nil || err != nil {
+			return changes, reached, err
+		}
+		select {
+		case <-grown:
+		case <-ctx.Done():
+		case <-s.closing:
 		}
 	}
 }
@@ -50,10 +64,10 @@ func (s *Store) Watch(ctx context.Context, prefix string, after persistence.Revi
 func (s *Store) changes(ctx context.Context, prefix string, after persistence.Revision) (_ []persistence.Changes, reached persistence.Revision, grown <-chan struct{}, err error) {
 	const most = 256 // between two looks at whether the watcher or the store has ended
 	if err := ctx.Err(); err != nil {
-		return nil, 0, nil, err
+		return nil, after, nil, err
 	}
 	if err := s.enter(); err != nil {
-		return nil, 0, nil, err
+		return nil, after, nil, err
 	}
 	defer s.leave()
 	entries, last, grown, err := s.history.next(after, most)
@@ -62,7 +76,7 @@ func (s *Store) changes(ctx context.Context, prefix string, after persistence.Re
 	}
 	if entries == nil {
 		if entries, err = s.readLog(after, last, most); err != nil {
-			return nil, 0, nil, err
+			return nil, after, nil, err
 		}
 	}
 	var changes []persistence.Changes
@@ -70,7 +84,7 @@ func (s *Store) changes(ctx context.Context, prefix string, after persistence.Re
 	for _, e := range entries {
 		c, err := s.recall(&e, prefix)
 		if err != nil {
-			return changes, 0, nil, err
+			return changes, reached, nil, err
 		}
 		reached = e.revision
 		if len(c.Changes) > 0 {

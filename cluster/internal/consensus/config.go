@@ -119,6 +119,10 @@ type Config struct {
 	Dial     func(ctx context.Context, node string) (net.Conn, error)
 	Listener net.Listener
 
+	// Peer returns the authenticated name of the node at the other end of a connection
+	// of Listener.
+	Peer func(net.Conn) (node string, err error)
+
 	// Call has [Core.Handle] of another node answer a request. It returns when ctx
 	// ends. Its errors are actor errors, with NotRun if the other node has surely not
 	// seen the request.
@@ -156,7 +160,7 @@ func (c Config) validate() error {
 		problem = "Timing.LeaderLease is longer than Heartbeat"
 	case c.Settle < 0:
 		problem = "Settle is negative"
-	case c.Members == nil || c.MembersChanged == nil || c.Announce == nil || c.Dial == nil || c.Listener == nil || c.Call == nil:
+	case c.Members == nil || c.MembersChanged == nil || c.Announce == nil || c.Dial == nil || c.Listener == nil || c.Peer == nil || c.Call == nil:
 		problem = "a function or Listener is missing"
 	default:
 		return nil

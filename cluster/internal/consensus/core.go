@@ -128,7 +128,7 @@ func (c *Core) open(ctx context.Context, id identity, founders []raftServer) err
 		Core: id.Core, Server: id.Server, Node: c.config.Node, Dir: dir,
 		Logger: c.log, Timing: c.config.Timing, Voters: c.config.Voters,
 		Bootstrap: founders,
-		Dial:      c.config.Dial, Listener: c.inlet.listen(),
+		Dial:      c.config.Dial, Listener: c.inlet.listen(), Peer: c.config.Peer,
 		Members: func() []Member { return c.members.look(c).candidates(id.Core) },
 		Invite:  c.invite,
 	})

@@ -66,7 +66,7 @@ func (w *world) join(name string, changes ...func(*Config)) *node {
 			w.notify()
 		},
 		Dial:     func(ctx context.Context, to string) (net.Conn, error) { return w.dial(ctx, n, to) },
-		Listener: n.listener,
+		Listener: n.listener, Peer: peerOf,
 		Call: func(ctx context.Context, to string, q []byte) ([]byte, error) {
 			return w.call(ctx, n, to, q)
 		},
@@ -288,7 +288,7 @@ func (w *world) dial(ctx context.Context, from *node, to string) (net.Conn, erro
 	go w.carry(from, target, nearEnd, farEnd)
 	go w.carry(target, from, farEnd, nearEnd)
 	select {
-	case target.listener.conns <- far:
+	case target.listener.conns <- namedConn{far, from.name}:
 		return near, nil
 	case <-target.listener.closed:
 	case <-ctx.Done():

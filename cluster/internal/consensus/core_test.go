@@ -157,6 +157,7 @@ func TestFolderOfAnotherNodeIsRefused(t *testing.T) {
 	config := Config{
 		Node: "b", Dir: dir, Members: func() []Member { return nil }, MembersChanged: w.change, Announce: func(Announcement) {},
 		Dial:     func(context.Context, string) (net.Conn, error) { return nil, nil },
+		Peer:     peerOf,
 		Call:     func(context.Context, string, []byte) ([]byte, error) { return nil, nil },
 		Listener: newMemListener("b"),
 	}

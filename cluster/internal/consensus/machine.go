@@ -19,6 +19,7 @@ import (
 // machine applies the entries of the log to the replica's store. It is a
 // [raft.BatchingFSM]. Raft calls it from one goroutine.
 type machine struct {
+	ctx       context.Context // of restoring; ends with the replica
 	store     *badger.Replica
 	snapshots *snapshots
 	failed    func(error) // told when the replica must not go on
@@ -44,25 +45,32 @@ func (m *machine) ApplyBatch(logs []*raft.Log) []any {
 	responses := make([]any, len(logs))
 	results := make([]applied, len(logs))
 	entries := make([]badger.Entry, len(logs))
+	restorations := make([]*consensuspb.Restoration, len(logs))
 	for i, l := range logs {
 		results[i].term = l.Term
 		responses[i] = &results[i]
 		entries[i].Index = l.Index
-		if l.Type == raft.LogCommand {
-			// One that does not decode does nothing, on every replica.
-			if err := decodeEntry(l.Data, &entries[i]); err != nil {
-				entries[i], results[i].err = badger.Entry{Index: l.Index}, err
-			}
+		if l.Type != raft.LogCommand {
+			continue
 		}
-	}
-	if m.broken == nil {
-		outcomes, err := m.store.Apply(entries)
+		// One that does not decode does nothing, on every replica.
+		restoration, err := decodeEntry(l.Data, &entries[i])
 		if err != nil {
-			m.fail(fmt.Errorf("consensus: applying entries %d to %d: %w", logs[0].Index, logs[len(logs)-1].Index, err))
+			entries[i], results[i].err = badger.Entry{Index: l.Index}, err
 		}
-		for i := range outcomes {
-			results[i].outcomes = outcomes[i]
+		restorations[i] = restoration
+	}
+	for from := 0; from < len(logs) && m.broken == nil; {
+		to := from
+		for to < len(logs) && restorations[to] == nil {
+			to++
 		}
+		m.apply(entries[from:to], results[from:to])
+		if to < len(logs) && m.broken == nil {
+			m.restore(&entries[to], restorations[to], &results[to])
+			to++
+		}
+		from = to
 	}
 	if m.broken != nil {
 		for i := range results {
@@ -72,6 +80,19 @@ func (m *machine) ApplyBatch(logs []*raft.Log) []any {
 	}
 	m.advance(logs[len(logs)-1].Index)
 	return responses
+}
+
+func (m *machine) apply(entries []badger.Entry, results []applied) {
+	if len(entries) == 0 {
+		return
+	}
+	outcomes, err := m.store.Apply(entries)
+	if err != nil {
+		m.fail(fmt.Errorf("consensus: applying entries %d to %d: %w", entries[0].Index, entries[len(entries)-1].Index, err))
+	}
+	for i := range outcomes {
+		results[i].outcomes = outcomes[i]
+	}
 }
 
 func (m *machine) fail(err error) {
@@ -147,22 +168,22 @@ func (marking) Persist(sink raft.SnapshotSink) error {
 func (marking) Release() {}
 
 // encodeEntry returns e as an entry of the log has it. Its index is that of the log.
-func encodeEntry(e *badger.Entry) ([]byte, error) {
-	p := &consensuspb.Entry{At: e.At.UnixNano(), From: e.From, Sequence: e.Sequence, Expire: e.Expire}
+func encodeEntry(e *badger.Entry, restoration *consensuspb.Restoration) ([]byte, error) {
+	p := &consensuspb.Entry{At: e.At.UnixNano(), From: e.From, Sequence: e.Sequence, Expire: e.Expire, Restoration: restoration}
 	for i := range e.Transactions {
 		p.Transactions = append(p.Transactions, encodeTransaction(&e.Transactions[i]))
 	}
 	return proto.Marshal(p)
 }
 
-func decodeEntry(data []byte, e *badger.Entry) error {
+func decodeEntry(data []byte, e *badger.Entry) (*consensuspb.Restoration, error) {
 	var p consensuspb.Entry
 	if err := proto.Unmarshal(data, &p); err != nil {
-		return fmt.Errorf("consensus: %w: an entry does not decode: %w", persistence.ErrInvalid, err)
+		return nil, fmt.Errorf("consensus: %w: an entry does not decode: %w", persistence.ErrInvalid, err)
 	}
 	e.At, e.From, e.Sequence, e.Expire = time.Unix(0, p.At), p.From, p.Sequence, p.Expire
 	for _, t := range p.Transactions {
 		e.Transactions = append(e.Transactions, decodeTransaction(t))
 	}
-	return nil
+	return p.Restoration, nil
 }

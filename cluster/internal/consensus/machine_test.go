@@ -7,6 +7,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	pb "github.com/troupe-go/troupe/cluster/internal/consensuspb"
 	"github.com/troupe-go/troupe/persistence"
 	"github.com/troupe-go/troupe/persistence/badger"
 )
@@ -18,7 +19,7 @@ func TestEntryThatDoesNotDecodeDoesNothing(t *testing.T) {
 	}
 	defer store.Close()
 	m := &machine{store: store, failed: func(err error) { t.Error(err) }}
-	good, err := encodeEntry(&badger.Entry{At: time.Now(), Transactions: []persistence.Transaction{put("x", "1")}})
+	good, err := encodeEntry(&badger.Entry{At: time.Now(), Transactions: []persistence.Transaction{put("x", "1")}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,22 +47,25 @@ func FuzzEntry(f *testing.F) {
 			Then: []persistence.Change{{Key: "b", Value: []byte("c"), Metadata: map[string]string{"d": "e"}, TTL: time.Second}, {Key: "f", Delete: true}},
 		}}},
 	} {
-		data, _ := encodeEntry(&e)
+		data, _ := encodeEntry(&e, nil)
 		f.Add(data)
 	}
+	data, _ := encodeEntry(&badger.Entry{At: time.Unix(1, 2)}, &pb.Restoration{Session: "a-1", Parts: 2, Ttl: 3})
+	f.Add(data)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var e, again badger.Entry
-		if decodeEntry(data, &e) != nil {
+		restoration, err := decodeEntry(data, &e)
+		if err != nil {
 			return
 		}
-		first, err := encodeEntry(&e)
+		first, err := encodeEntry(&e, restoration)
 		if err == nil {
-			err = decodeEntry(first, &again)
+			restoration, err = decodeEntry(first, &again)
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
-		if second, err := encodeEntry(&again); err != nil || len(second) != len(first) {
+		if second, err := encodeEntry(&again, restoration); err != nil || len(second) != len(first) {
 			t.Errorf("%x becomes %x, %v", first, second, err)
 		}
 	})

@@ -11,31 +11,62 @@ import (
 	"github.com/troupe-go/troupe/persistence"
 )
 
-func TestBackupIsRestoredOnAllReplicas(t *testing.T) {
+// backup returns one of the leader.
+func (g *group) backup() []byte {
+	g.t.Helper()
+	var b bytes.Buffer
+	if err := g.leader().Backup(g.t.Context(), &b); err != nil {
+		g.t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// stage stores the parts of a backup, and returns how many there are.
+func (g *group) stage(session string, backup []byte) (parts uint64) {
+	g.t.Helper()
+	for ; len(backup) > 0; parts++ {
+		n := min(1000, len(backup))
+		g.write("", 0, put(systemKey(partKey(session, parts)), string(backup[:n])))
+		backup = backup[n:]
+	}
+	return parts
+}
+
+func TestRestoredReplicasAreEqualAndStaySo(t *testing.T) {
 	for _, disk := range []bool{false, true} {
 		t.Run(fmt.Sprint("disk ", disk), func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
 				old := newGroup(t, "o").found(1)
 				old.fill(0, 200)
-				var backup bytes.Buffer
-				if err := old.leader().Backup(t.Context(), &backup); err != nil {
-					t.Fatal(err)
-				}
+				backup := old.backup()
 				g := newGroup(t, "a", "b", "c")
 				if disk {
 					g = newDiskGroup(t, "a", "b", "c")
 				}
+				g.threshold = 20
 				g.found(3)
-				g.write("", 0, put("goes", "1"))
-				if err := g.leader().Restore(t.Context(), &backup); err != nil {
-					t.Fatal(err)
+				g.write("lane", 1, put("goes", "1"))
+				parts := g.stage("s", backup)
+
+				// One of them gets to know of it from the snapshot of another.
+				behind := g.others(g.leader())[0]
+				g.stop(behind)
+				before := g.leader().Store().Latest()
+				for range 2 { // the second time it has been done
+					if err := g.leader().Restore(t.Context(), "s", parts); err != nil {
+						t.Fatal(err)
+					}
 				}
-				if err := g.leader().ReadBarrier(t.Context()); err != nil {
-					t.Error(err)
+				if latest := g.leader().Store().Latest(); latest < before+1<<32 || latest > before+1<<32+1000 {
+					t.Errorf("restoring took the store from revision %d to %d", before, latest)
 				}
-				g.have("key 00199", "value 199", g.all()...)
-				g.write("", 0, put("after", "1"))
+				if again := g.write("lane", 1, put("goes", "1")); again[0].Revision > before {
+					t.Errorf("a proposal of before, sent again: %+v", again)
+				}
+				g.fill(1000, 100)
+				g.start(behind)
 				g.equal(g.all()...)
+				g.have("key 00199", "value 199", g.all()...)
 				if _, err := g.leader().Store().Get(t.Context(), "goes"); !errors.Is(err, persistence.ErrNotFound) {
 					t.Errorf("what was there before: %v", err)
 				}
@@ -59,26 +90,50 @@ func TestBackupIsRestoredOnAllReplicas(t *testing.T) {
 	}
 }
 
-func TestDamagedBackupChangesNothing(t *testing.T) {
+// TestRestorationIsAppliedAgainFromTheLog: the store of a replica may be behind its log
+// after a crash.
+func TestRestorationIsAppliedAgainFromTheLog(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		g := newGroup(t, "a", "b", "c").found(3)
-		g.fill(0, 20)
-		l := g.leader()
-		var backup bytes.Buffer
-		if err := l.Backup(t.Context(), &backup); err != nil {
+		g := newDiskGroup(t, "a").found(1)
+		g.fill(0, 10)
+		backup := g.backup()
+		g.write("", 0, put("goes", "1"))
+		parts := g.stage("s", backup)
+		g.stop("a")
+		copied := t.TempDir()
+		if err := os.CopyFS(copied, os.DirFS(g.dir+"/a/"+storeFolder)); err != nil {
 			t.Fatal(err)
 		}
-		whole := backup.Bytes()
+		g.start("a")
+		if err := g.leader().Restore(t.Context(), "s", parts); err != nil {
+			t.Fatal(err)
+		}
+		g.write("", 0, put("after", "1"))
+		want := g.replicas["a"].Store().Latest()
+		g.stop("a")
+		if err := errors.Join(os.RemoveAll(g.dir+"/a/"+storeFolder), os.CopyFS(g.dir+"/a/"+storeFolder, os.DirFS(copied))); err != nil {
+			t.Fatal(err)
+		}
+		g.start("a")
+		g.have("after", "1", g.leader())
+		g.have("key 00009", "value 9", g.leader())
+		if _, err := g.leader().Store().Get(t.Context(), "goes"); !errors.Is(err, persistence.ErrNotFound) || g.leader().Store().Latest() != want {
+			t.Errorf("at revision %d, it was %d; what was there before: %v", g.leader().Store().Latest(), want, err)
+		}
+	})
+}
+
+func TestRestorationWithoutItsPartsChangesNothing(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		g := newGroup(t, "a", "b", "c").found(3)
+		g.fill(0, 100)
+		backup := g.backup()
 		g.write("", 0, put("stays", "1"))
-		for at := 0; at < len(whole); at += 97 {
-			damaged := bytes.Clone(whole)
-			damaged[at] ^= 0x40
-			if err := l.Restore(t.Context(), bytes.NewReader(damaged)); err == nil {
-				t.Errorf("a backup with byte %d changed is restored", at)
-			}
-			if at%5 == 0 {
-				if err := l.Restore(t.Context(), bytes.NewReader(whole[:at])); err == nil {
-					t.Errorf("a backup of %d bytes of %d is restored", at, len(whole))
+		parts := g.stage("damaged", append(bytes.Clone(backup[:len(backup)/2]), 0))
+		for session, want := range map[string]error{"damaged": persistence.ErrCorrupt, "gone": ErrSessionEnded} {
+			for range 2 {
+				if err := g.leader().Restore(t.Context(), session, parts); !errors.Is(err, want) {
+					t.Errorf("%s: %v", session, err)
 				}
 			}
 		}
@@ -92,7 +147,7 @@ func TestOnlyTheLeaderRestores(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		g := newGroup(t, "a", "b").found(2)
 		l := g.leader()
-		if err := g.replicas[g.others(l)[0]].Restore(t.Context(), bytes.NewReader(nil)); !errors.Is(err, errNotLeader) {
+		if err := g.replicas[g.others(l)[0]].Restore(t.Context(), "s", 1); !errors.Is(err, errNotLeader) {
 			t.Errorf("error %v", err)
 		}
 	})
@@ -104,12 +159,9 @@ func TestRestoredRecordsExpire(t *testing.T) {
 		soon := put("soon", "1")
 		soon.Then[0].TTL = time.Minute
 		g.write("", 0, soon)
-		var backup bytes.Buffer
-		if err := g.leader().Backup(t.Context(), &backup); err != nil {
-			t.Fatal(err)
-		}
+		backup := g.backup()
 		g.write("", 0, persistence.Transaction{Then: []persistence.Change{{Key: "soon", Delete: true}}})
-		if err := g.leader().Restore(t.Context(), &backup); err != nil {
+		if err := g.leader().Restore(t.Context(), "s", g.stage("s", backup)); err != nil {
 			t.Fatal(err)
 		}
 		g.have("soon", "1", g.leader())
@@ -121,14 +173,21 @@ func TestRestoredRecordsExpire(t *testing.T) {
 	})
 }
 
-func FuzzBackupHead(f *testing.F) {
-	f.Add(encodeBackupHead(0))
-	f.Add(encodeBackupHead(1 << 40))
-	f.Add([]byte(backupMagic))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		index, err := decodeBackupHead(b)
-		if err == nil && !bytes.Equal(b, encodeBackupHead(index)) {
-			t.Errorf("%x is taken for %d", b, index)
+func TestSystemKeyIsThatOfTheNamespace(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		g := newGroup(t, "a").found(1)
+		if _, err := persistence.Put(t.Context(), persistence.Namespace(atReplica{g.leader().Store(), g.leader()}, systemSpace), "k", nil); err != nil {
+			t.Fatal(err)
 		}
+		g.have(systemKey("k"), "", g.leader())
 	})
+}
+
+func TestPartsAreReadFromTheBeginning(t *testing.T) {
+	p := &partReader{next: 1}
+	for _, seek := range [][2]int{{1, 0}, {0, 1}, {0, 2}, {-1, 0}} {
+		if _, err := p.Seek(int64(seek[0]), seek[1]); err == nil {
+			t.Errorf("Seek%v is taken", seek)
+		}
+	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"github.com/troupe-go/troupe/cluster/internal/consensuspb"
 	"github.com/troupe-go/troupe/persistence"
 	"github.com/troupe-go/troupe/persistence/badger"
 )
@@ -39,7 +40,12 @@ func (r *replica) Propose(ctx context.Context, from string, sequence uint64, ts 
 
 // append has raft append an entry to the log, and returns what the machine made of it.
 func (r *replica) append(ctx context.Context, e *badger.Entry) (a *applied, index uint64, err error) {
-	data, err := encodeEntry(e)
+	return r.appendAll(ctx, e, nil)
+}
+
+// appendAll is append for an entry that may be a restoration.
+func (r *replica) appendAll(ctx context.Context, e *badger.Entry, restoration *consensuspb.Restoration) (a *applied, index uint64, err error) {
+	data, err := encodeEntry(e, restoration)
 	if err != nil {
 		return nil, 0, fmt.Errorf("consensus: %w: encoding a proposal: %w", persistence.ErrInvalid, err)
 	}

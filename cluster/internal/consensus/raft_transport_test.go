@@ -1,7 +1,9 @@
 package consensus
 
 import (
+	"context"
 	"io"
+	"net"
 	"testing"
 	"time"
 
@@ -18,7 +20,8 @@ func TestSnapshotThatStallsHoldsUpNobody(t *testing.T) {
 		// The leader of before, say, is in the middle of sending a snapshot.
 		c := l.config
 		c.Server, c.Listener = "x/1", g.net.listen("x")
-		s := newStreams(&c, nil)
+		c.Dial = func(ctx context.Context, to string) (net.Conn, error) { return g.net.dial(ctx, "x", to) }
+		s := newStreams(&c, nil, nil)
 		logger := newRaftLogger(t.Context(), g.log)
 		sender := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{Stream: s, Timeout: time.Minute, Logger: logger})
 		data, rest := io.Pipe()

@@ -105,7 +105,7 @@ func (r *replica) openStores(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	r.machine = &machine{store: r.store, snapshots: snapshots, failed: r.fail}
+	r.machine = &machine{ctx: r.ctx, store: r.store, snapshots: snapshots, failed: r.fail}
 	if p := snapshots.present; p != nil {
 		if r.store.Applied() == 0 {
 			return fmt.Errorf("consensus: %w: the store in %s is gone, and the log is not; remove the folder if other nodes have the data", persistence.ErrCorrupt, r.config.Dir)
@@ -139,7 +139,7 @@ func (r *replica) startRaft() (err error) {
 	if err != nil {
 		return err
 	}
-	r.streams = newStreams(&r.config, r.leaving)
+	r.streams = newStreams(&r.config, r.leaving, r.newestBackup)
 	r.transport = newTransport(r.streams, r.config.Dir, timing, config, r.answers)
 	if err := r.newRaft(config, cache); err != nil {
 		_ = r.streams.Close()

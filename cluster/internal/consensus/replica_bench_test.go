@@ -65,6 +65,7 @@ func BenchmarkCore(b *testing.B) {
 func newTCPCore(b *testing.B, nodes int) *node {
 	w := newWorld(b, 1)
 	addresses := map[string]string{}
+	var dialled sync.Map // the name of the node that has dialled from an address
 	var all []*node
 	for _, name := range []string{"a", "b", "c"}[:nodes] {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -75,7 +76,15 @@ func newTCPCore(b *testing.B, nodes int) *node {
 		all = append(all, w.join(name, func(c *Config) {
 			c.Dir, c.Expect, c.Settle, c.Listener = b.TempDir(), nodes, time.Millisecond, l
 			c.Dial = func(ctx context.Context, to string) (net.Conn, error) {
-				return new(net.Dialer).DialContext(ctx, "tcp", addresses[to])
+				conn, err := new(net.Dialer).DialContext(ctx, "tcp", addresses[to])
+				if err == nil {
+					dialled.Store(conn.LocalAddr().String(), name)
+				}
+				return conn, err
+			}
+			c.Peer = func(conn net.Conn) (string, error) {
+				from, _ := dialled.Load(conn.RemoteAddr().String())
+				return from.(string), nil
 			}
 		}))
 	}

@@ -36,6 +36,9 @@ type replicaConfig struct {
 	Dial     func(ctx context.Context, node string) (net.Conn, error)
 	Listener net.Listener
 
+	// Peer returns the authenticated node at the other end of such a connection.
+	Peer func(net.Conn) (node string, err error)
+
 	// Members are the nodes that are alive, as far as this node knows, itself included.
 	Members func() []Member
 

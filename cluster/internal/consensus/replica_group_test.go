@@ -101,9 +101,9 @@ func (g *group) config(node string) replicaConfig {
 		Core: "core", Server: g.servers[node], Node: node,
 		Logger: g.log.With("node", node), Timing: g.timing, Voters: g.voters, snapshotThreshold: g.threshold,
 		Dial:     func(ctx context.Context, to string) (net.Conn, error) { return g.net.dial(ctx, node, to) },
-		Listener: g.net.listen(node),
-		Members:  g.members,
-		Invite:   g.invite,
+		Listener: g.net.listen(node), Peer: peerOf,
+		Members: g.members,
+		Invite:  g.invite,
 	}
 	if l := g.listeners[node]; l != nil {
 		c.Listener = l

@@ -82,6 +82,11 @@ func (c *Core) dispatchTo(ctx context.Context, r *replica, from string, kind any
 			return c.serveRenew(ctx, r, id)
 		}
 		return actor.Errorf(actor.PermissionDenied, "consensus: this session is not one of node %s", from)
+	case *pb.Request_Restore:
+		if id := kind.Restore.GetSession(); opened(from, id) {
+			return ended(r.Restore(ctx, id, kind.Restore.GetParts()))
+		}
+		return actor.Errorf(actor.PermissionDenied, "consensus: this session is not one of node %s", from)
 	case *pb.Request_EndSession:
 		if id := kind.EndSession.GetSession(); opened(from, id) {
 			return c.serveEndSession(ctx, r, id)

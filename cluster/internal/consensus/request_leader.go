@@ -21,10 +21,11 @@ func (c *Core) request(ctx context.Context, node string, q *pb.Request) (*pb.Res
 }
 
 // atLeader has the leader answer q, and sends it again, to a new leader too, until it
-// has. For a commit, an error that is not [ErrOutcomeUnknown] nor that of ctx says that
-// nothing has happened.
+// has. For a commit or a restoration, an error that is not [ErrOutcomeUnknown] nor that of
+// ctx says that nothing has happened.
 func (c *Core) atLeader(ctx context.Context, q *pb.Request) (*pb.Response, error) {
 	until := c.patience()
+	changes := q.GetCommit() != nil || q.GetRestore() != nil
 	sent := false // and it may have been done
 	for attempt := 0; ; attempt++ {
 		l, err := c.leader(ctx, until)
@@ -34,8 +35,8 @@ func (c *Core) atLeader(ctx context.Context, q *pb.Request) (*pb.Response, error
 			}
 			return nil, err
 		}
-		if sent {
-			q.GetCommit().Again = true
+		if commit := q.GetCommit(); commit != nil {
+			commit.Again = sent
 		}
 		reply, err := c.attempt(ctx, l, q, &until)
 		if err == nil {
@@ -44,7 +45,7 @@ func (c *Core) atLeader(ctx context.Context, q *pb.Request) (*pb.Response, error
 		final := definite(err)
 		if !final {
 			c.search.forget(l)
-			sent = sent || q.GetCommit() != nil && !notRun(err)
+			sent = sent || changes && !notRun(err)
 			final = time.Now().After(until)
 		}
 		switch {

@@ -99,6 +99,13 @@ func (c *Core) Leader() string {
 	return c.search.known.node
 }
 
+// heard returns the servers of the core, as a replica has told.
+func (s *search) heard() []*pb.Server {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.servers
+}
+
 // learn remembers a node that should have a replica.
 func (s *search) learn(node string) {
 	s.mu.Lock()
@@ -250,12 +257,18 @@ func serveWho(ctx context.Context, node string, r *replica) *pb.WhoReply {
 	if leader, _ := r.Leader(); leader == node && r.ReadBarrier(ctx) == nil {
 		_, reply.Term, reply.Leads = r.Leads()
 	}
+	reply.Revision, reply.Servers = uint64(r.Store().Latest()), serversOf(r)
+	return reply
+}
+
+// serversOf returns those of the core, as a replica knows them.
+func serversOf(r *replica) (servers []*pb.Server) {
 	status := r.Status()
 	for _, s := range status.Voters {
-		reply.Servers = append(reply.Servers, &pb.Server{Node: s.Node, Id: s.Server, Voter: true})
+		servers = append(servers, &pb.Server{Node: s.Node, Id: s.Server, Voter: true})
 	}
 	for _, s := range status.Others {
-		reply.Servers = append(reply.Servers, &pb.Server{Node: s.Node, Id: s.Server})
+		servers = append(servers, &pb.Server{Node: s.Node, Id: s.Server})
 	}
-	return reply
+	return servers
 }

@@ -101,6 +101,7 @@ func TestConfigIsChecked(t *testing.T) {
 			Members: func() []Member { return w.members(n) }, MembersChanged: w.change,
 			Announce: func(Announcement) {}, Call: func(context.Context, string, []byte) ([]byte, error) { return nil, nil },
 			Dial: func(context.Context, string) (net.Conn, error) { return nil, nil },
+			Peer: peerOf,
 		}
 		spoil(&config)
 		if _, err := New(config); actor.CodeOf(err) != actor.InvalidArgument {

@@ -62,16 +62,30 @@ func opened(node, id string) bool {
 }
 
 // OpenSession starts a session, which lasts until it is closed, or cannot be renewed for
-// [Timing.SessionTTL]. One for a node is usual.
+// [Timing.SessionTTL]. One for a node is usual. After a backup was restored, it waits until
+// those of before have surely ended.
 func (c *Core) OpenSession(ctx context.Context) (*Session, error) {
 	if _, err := (store{c}).latest(ctx); err != nil { // the first use of a core takes time
 		return nil, fmt.Errorf("consensus: opening a session: %w", err)
 	}
 	id := c.config.Node + "-" + randomHex(sessionBytes)
-	sent := time.Now()
-	revision, err := persistence.CompareAndSwap(ctx, c.system, sessionKey(id), 0, encodeTTL(c.config.Timing.SessionTTL))
-	if err != nil {
-		return nil, fmt.Errorf("consensus: opening a session: %w", err)
+	opening := persistence.Transaction{
+		If:   []persistence.Condition{{Key: sessionKey(id)}, {Key: sessionKey(truce)}},
+		Then: []persistence.Change{{Key: sessionKey(id), Value: encodeTTL(c.config.Timing.SessionTTL)}},
+	}
+	var sent time.Time
+	var revision persistence.Revision
+	for {
+		var err error
+		sent = time.Now()
+		revision, err = c.system.Commit(ctx, opening)
+		if err == nil {
+			break
+		}
+		if errors.Is(err, persistence.ErrConflict) && pause(ctx, c.config.Timing.renewal()) {
+			continue // there is a truce
+		}
+		return nil, fmt.Errorf("consensus: opening a session: %w", errors.Join(ctx.Err(), err))
 	}
 	renewing, stop := context.WithCancel(c.ctx)
 	s := &Session{core: c, id: id, revision: revision, stop: stop, done: make(chan struct{})}

@@ -49,7 +49,8 @@ func (c *Core) reign(ctx context.Context, r *replica) {
 		if ended, _, ok := r.Leads(); ok && err == nil {
 			err = c.keepSessions(ctx, r, ended)
 		}
-		if err != nil && !errors.Is(err, errNotLeader) && ctx.Err() == nil {
+		restored := errors.Is(err, persistence.ErrHistoryGone) // a backup: the sessions are others now
+		if err != nil && !restored && !errors.Is(err, errNotLeader) && ctx.Err() == nil {
 			c.log.Warn("consensus: keeping sessions; trying again", "error", err)
 		}
 		select {

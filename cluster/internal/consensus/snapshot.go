@@ -143,10 +143,8 @@ func (s *snapshots) mark(meta *raft.SnapshotMeta) error {
 // install has the replica take on what was received. An error that is not fatal has
 // changed nothing.
 //
-// A crash may come at any time. The snapshot of a leader is installed before it is
-// marked: until then this server has only what it had before, as far as raft knows. A
-// backup is marked before: entries of the log that it takes the place of must not be
-// applied to it. Without it, what there was goes on under the new index.
+// A crash may come at any time. The snapshot is installed before it is marked: until then
+// this server has only what it had before, as far as raft knows.
 func (s *snapshots) install() (meta *raft.SnapshotMeta, fatal bool, err error) {
 	s.mu.Lock()
 	received := s.received
@@ -156,17 +154,6 @@ func (s *snapshots) install() (meta *raft.SnapshotMeta, fatal bool, err error) {
 		return nil, false, errors.New("consensus: no snapshot has been received")
 	}
 	meta = received.meta
-	if backup := received.restoring; backup != nil {
-		if err := s.mark(meta); err != nil {
-			return meta, true, err
-		}
-		err := s.store.Install(s.ctx, received.stream.reader())
-		if err != nil && damaged(err) {
-			backup.err = err
-			return meta, false, nil
-		}
-		return meta, err != nil, err
-	}
 	err = s.store.Install(s.ctx, received.stream.reader())
 	fatal = err != nil && !damaged(err)
 	if err == nil {
@@ -176,26 +163,16 @@ func (s *snapshots) install() (meta *raft.SnapshotMeta, fatal bool, err error) {
 	return meta, fatal, errors.Join(err, received.discard())
 }
 
-// snapshotSink takes a marker, or a stream that comes from another server or a backup.
+// snapshotSink takes a marker, or a stream that comes from another server.
 type snapshotSink struct {
 	snapshots *snapshots
 	meta      *raft.SnapshotMeta
-	marked    bool         // by the state machine
-	stream    *spool       // nil if nothing was written
-	restoring *restoration // where the stream is from, if it is a backup
+	marked    bool   // by the state machine
+	stream    *spool // nil if nothing was written
 }
 
 // ID implements [raft.SnapshotSink].
 func (s *snapshotSink) ID() string { return s.meta.ID }
-
-// ReadFrom lets raft hand over the stream of a backup as a whole.
-func (s *snapshotSink) ReadFrom(r io.Reader) (int64, error) {
-	if backup, ok := r.(*restoration); ok {
-		s.restoring, s.stream = backup, backup.stream
-		return s.stream.size, nil
-	}
-	return io.Copy(struct{ io.Writer }{s}, r)
-}
 
 // Write implements [io.Writer].
 func (s *snapshotSink) Write(p []byte) (n int, err error) {
@@ -230,7 +207,7 @@ func (s *snapshotSink) Close() error {
 func (s *snapshotSink) Cancel() error { return s.discard() }
 
 func (s *snapshotSink) discard() error {
-	if s.stream == nil || s.restoring != nil { // whose stream is removed by its owner
+	if s.stream == nil {
 		return nil
 	}
 	stream := s.stream

@@ -3,8 +3,8 @@ package consensus
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
+	"strings"
 	"sync"
 	"time"
 
@@ -22,6 +22,7 @@ const handshakeTimeout = 10 * time.Second
 type streams struct {
 	config  *replicaConfig
 	leaving func(ctx context.Context, server string) error // takes a server out of the core
+	backup  func(ctx context.Context) (*spool, error)
 
 	ctx      context.Context // of this; ends with Close
 	stop     context.CancelFunc
@@ -33,8 +34,8 @@ type streams struct {
 	using  sync.WaitGroup // goroutines, and connections that are not closed
 }
 
-func newStreams(config *replicaConfig, leaving func(context.Context, string) error) *streams {
-	s := &streams{config: config, leaving: leaving, accepted: make(chan net.Conn), conns: map[*streamConn]struct{}{}}
+func newStreams(config *replicaConfig, leaving func(context.Context, string) error, backup func(context.Context) (*spool, error)) *streams {
+	s := &streams{config: config, leaving: leaving, backup: backup, accepted: make(chan net.Conn), conns: map[*streamConn]struct{}{}}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.using.Go(s.accept)
 	return s
@@ -97,7 +98,13 @@ func (s *streams) welcome(c *streamConn) {
 		_ = c.Close()
 		return
 	}
-	reason := refusal(s.config.Core, s.config.Server, &hello)
+	node, err := s.config.Peer(c.Conn)
+	if err != nil {
+		s.config.Logger.Warn("consensus: it is not known whose connection this is", "error", err)
+		_ = c.Close()
+		return
+	}
+	reason := refusal(s.config.Core, s.config.Server, node, &hello)
 	if reason == "" && hello.Purpose == consensuspb.Hello_LEAVE {
 		ctx, cancel := context.WithTimeout(s.ctx, handshakeTimeout)
 		if err := s.leaving(ctx, hello.From); err != nil {
@@ -105,8 +112,11 @@ func (s *streams) welcome(c *streamConn) {
 		}
 		cancel()
 	}
-	err := writeHandshake(c, &consensuspb.Welcome{Refusal: reason[:min(len(reason), maxHandshake/2)]})
-	if err != nil || reason != "" || hello.Purpose != consensuspb.Hello_RAFT {
+	if reason == "" && hello.Purpose == consensuspb.Hello_BACKUP {
+		s.serveBackup(c)
+		return
+	}
+	if !sendWelcome(c, &consensuspb.Welcome{Refusal: reason}) || hello.Purpose != consensuspb.Hello_RAFT {
 		_ = c.Close()
 		return
 	}
@@ -116,6 +126,12 @@ func (s *streams) welcome(c *streamConn) {
 	case <-s.ctx.Done():
 		_ = c.Close()
 	}
+}
+
+// sendWelcome answers a hello, and reports whether the connection goes on.
+func sendWelcome(c net.Conn, welcome *consensuspb.Welcome) bool {
+	welcome.Refusal = strings.ToValidUTF8(welcome.Refusal[:min(len(welcome.Refusal), maxHandshake/2)], "?")
+	return writeHandshake(c, welcome) == nil && welcome.Refusal == ""
 }
 
 // Accept implements [net.Listener].
@@ -154,19 +170,7 @@ func (s *streams) open(ctx context.Context, server string, purpose consensuspb.H
 	if c == nil {
 		return nil, net.ErrClosed
 	}
-	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
-	hello := &consensuspb.Hello{Core: s.config.Core, From: s.config.Server, To: server, Purpose: purpose}
-	var welcome consensuspb.Welcome
-	err = writeHandshake(c, hello)
-	if err == nil {
-		err = readHandshake(c, &welcome)
-	}
-	if err == nil && welcome.Refusal != "" {
-		err = fmt.Errorf("%w by %s: %s", errRefused, server, welcome.Refusal)
-	}
-	if !stop() && err == nil {
-		err = ctx.Err() // the deadline may yet be set
-	}
+	_, err = greet(ctx, c, &consensuspb.Hello{Core: s.config.Core, From: s.config.Server, To: server, Purpose: purpose})
 	if err != nil {
 		return nil, errors.Join(err, c.Close())
 	}

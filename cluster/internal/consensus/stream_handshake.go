@@ -1,11 +1,14 @@
 package consensus
 
 import (
+	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -46,24 +49,45 @@ func readHandshake(r io.Reader, m proto.Message) error {
 	return proto.Unmarshal(b, m)
 }
 
-// refusal says why a connection is not for this server; "" if it is.
-func refusal(core, server string, hello *consensuspb.Hello) string {
+// refusal says why a connection that node has made is not for this server; "" if it is.
+func refusal(core, server, node string, hello *consensuspb.Hello) string {
 	switch {
+	case nodeOf(hello.From) != node:
+		return fmt.Sprintf("a connection of node %s says that it is one of %q", node, hello.From)
 	case hello.Core != core:
 		return fmt.Sprintf("node %s has a replica of core %s, not of %s, which %s is of: two cores have met; see docs/consistency.md", nodeOf(server), core, hello.Core, hello.From)
 	case hello.To != server:
 		return fmt.Sprintf("node %s has the server %s of core %s, not %s: it has lost its data, or was never that", nodeOf(server), server, core, hello.To)
-	case nodeOf(hello.From) == "" || hello.From == server:
+	case nodeOf(hello.From) == "" || hello.From == server || nodeOf(hello.From)+"/" == hello.From && hello.Purpose != consensuspb.Hello_BACKUP:
 		return fmt.Sprintf("%q is not the ID of another server", hello.From)
 	}
 	return ""
+}
+
+// greet says hello on a connection, and returns the answer if that is no refusal. After an
+// error, the connection is of no use. It ends with ctx.
+func greet(ctx context.Context, conn net.Conn, hello *consensuspb.Hello) (*consensuspb.Welcome, error) {
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	var welcome consensuspb.Welcome
+	err := writeHandshake(conn, hello)
+	if err == nil {
+		err = readHandshake(conn, &welcome)
+	}
+	if err == nil && welcome.Refusal != "" {
+		err = fmt.Errorf("%w by %s: %s", errRefused, hello.To, welcome.Refusal)
+	}
+	if !stop() && err == nil {
+		err = ctx.Err() // the deadline may yet be set
+	}
+	return &welcome, err
 }
 
 // errRefused says that the other server does not want the connection, or what was asked
 // for with it.
 var errRefused = errors.New("consensus: refused")
 
-// nodeOf returns the node of a server, whose ID is "<node>/<8 hex digits>".
+// nodeOf returns the node of a server, whose ID is "<node>/<8 hex digits>"; "" of what is
+// none.
 func nodeOf(server string) string {
 	i := strings.LastIndexByte(server, '/')
 	return server[:max(i, 0)]

@@ -2,6 +2,7 @@ package consensus
 
 import (
 	"context"
+	"errors"
 	"net"
 	"sync"
 	"testing"
@@ -95,7 +96,7 @@ func (n *pipeNetwork) dial(ctx context.Context, from, to string) (net.Conn, erro
 	n.pumps.Go(func() { n.pump(link, link.ends[1], link.ends[2], from, to) })
 	n.pumps.Go(func() { n.pump(link, link.ends[2], link.ends[1], to, from) })
 	select {
-	case l.conns <- link.ends[3]:
+	case l.conns <- namedConn{link.ends[3], from}:
 		return link.ends[0], nil
 	case <-l.closed:
 		link.breakUp()
@@ -104,6 +105,20 @@ func (n *pipeNetwork) dial(ctx context.Context, from, to string) (net.Conn, erro
 		link.breakUp()
 		return nil, ctx.Err()
 	}
+}
+
+// namedConn is a connection that a node has made.
+type namedConn struct {
+	net.Conn
+	from string
+}
+
+func peerOf(conn net.Conn) (string, error) {
+	named, ok := conn.(namedConn)
+	if !ok {
+		return "", errors.New("nobody knows who has made this connection")
+	}
+	return named.from, nil
 }
 
 func (n *pipeNetwork) pump(link *pipeLink, in, out net.Conn, from, to string) {

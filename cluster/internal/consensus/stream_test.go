@@ -24,13 +24,16 @@ func TestConnectionOfAnotherCoreOrServerIsRefused(t *testing.T) {
 		stranger := func(core, from string) *streams {
 			c := r.config
 			c.Core, c.Server, c.Listener = core, from, g.net.listen("stranger")
-			return newStreams(&c, nil)
+			c.Dial = func(ctx context.Context, to string) (net.Conn, error) { return g.net.dial(ctx, "x", to) }
+			return newStreams(&c, nil, nil)
 		}
 		for _, c := range []struct{ core, from, to, says string }{
 			{"other", "x/1", r.config.Server, "core core, not of other"},
 			{"core", "x/1", "a/0000000f", "not a/0000000f"},
-			{"core", r.config.Server, r.config.Server, "not the ID of another server"},
-			{"core", "nobody", r.config.Server, "not the ID of another server"},
+			{"core", "x/", r.config.Server, "not the ID of another server"},
+			{"core", "nobody", r.config.Server, "a connection of node x says that it is one of \"nobody\""},
+			{"core", "b/1", r.config.Server, "a connection of node x says that it is one of \"b/1\""},
+			{"core", r.config.Server, r.config.Server, "a connection of node x says that it is one of"},
 		} {
 			s := stranger(c.core, c.from)
 			_, err := s.open(t.Context(), c.to, consensuspb.Hello_RAFT)
@@ -103,7 +106,7 @@ func TestDialEndsWithItsContext(t *testing.T) {
 		n := newPipeNetwork(t)
 		silent := n.listen("b")
 		c := replicaConfig{Core: "core", Server: "a/1", Listener: n.listen("a"), Dial: func(ctx context.Context, to string) (net.Conn, error) { return n.dial(ctx, "a", to) }}
-		s := newStreams(&c, nil)
+		s := newStreams(&c, nil, nil)
 		go func() {
 			for {
 				if _, err := silent.Accept(); err != nil {
@@ -143,6 +146,6 @@ func FuzzHandshake(f *testing.F) {
 		if read := len(b) - in.Len(); read > maxHandshake+2 {
 			t.Errorf("%d bytes were read", read)
 		}
-		_ = refusal("c", "a/1", &hello)
+		_ = refusal("c", "a/1", "b", &hello)
 	})
 }

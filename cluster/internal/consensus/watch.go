@@ -1,7 +1,6 @@
 package consensus
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"iter"
@@ -73,28 +72,32 @@ type watcher struct {
 	left   bool // the loop
 }
 
-func (w *watcher) give(changes persistence.Changes) {
-	w.left = !w.yield(changes, nil)
-	w.after = changes.Revision
+func (w *watcher) give(all []persistence.Changes) {
+	for _, changes := range all {
+		if w.left = !w.yield(changes, nil); w.left {
+			return
+		}
+		w.after = changes.Revision
+	}
 }
 
 // local yields what the replica of this node has applied, for as long as there is one.
 func (w *watcher) local(ctx context.Context, r *replica) error {
-	for changes, err := range r.Store().Watch(ctx, w.prefix, w.after) {
+	for {
+		changes, reached, err := r.Store().Changes(ctx, w.prefix, w.after)
+		if w.give(changes); w.left {
+			return nil
+		}
+		w.after = reached
 		switch {
-		case err == nil:
-			if w.give(changes); w.left {
-				return nil
-			}
 		case errors.Is(err, persistence.ErrHistoryGone):
 			return w.poll(ctx, "") // another may know more
 		case errors.Is(err, persistence.ErrClosed):
 			return notYet("the replica has ended")
-		default:
+		case err != nil:
 			return err
 		}
 	}
-	return nil
 }
 
 // remote yields what another node's replica has, for as long as that answers.
@@ -137,15 +140,15 @@ func (w *watcher) poll(ctx context.Context, node string) error {
 	if err != nil {
 		return err
 	}
+	var all []persistence.Changes
 	for _, m := range reply.GetPoll().GetChanges() {
 		changes := persistence.Changes{Revision: persistence.Revision(m.GetRevision())}
 		for _, change := range m.GetChanges() {
 			changes.Changes = append(changes.Changes, decodeChange(change))
 		}
-		if w.give(changes); w.left {
-			return nil
-		}
+		all = append(all, changes)
 	}
+	w.give(all)
 	w.after = max(w.after, persistence.Revision(reply.GetPoll().GetReached()))
 	return nil
 }
@@ -171,80 +174,65 @@ func (c *Core) whileThere(ctx context.Context, core, node string) (context.Conte
 	return ctx, cancel
 }
 
-// servePoll waits for changes, for some time.
+// servePoll waits for changes, for some time. Its answer tells how far it has looked, too,
+// so that nobody asks for what is no longer kept although it was of no interest.
 func (c *Core) servePoll(ctx context.Context, r *replica, q *pb.Poll) (*pb.PollReply, error) {
-	prefix, after := string(q.GetPrefix()), persistence.Revision(q.GetAfter())
 	waiting, cancel := context.WithTimeout(ctx, longPoll)
 	defer cancel()
 	c.start(func(context.Context) {
 		c.untilAlone(waiting, r)
 		cancel()
 	})
-	reply := &pb.PollReply{Reached: q.GetAfter()}
-	err := gather(waiting, r, reply, prefix, after, func(reached persistence.Revision) bool {
-		if reached < r.Store().Latest() && len(reply.Changes) == 1 {
-			time.AfterFunc(gathering, cancel) // it is not known whether more is there for prefix
-		}
-		return reached >= r.Store().Latest()
-	})
-	if err != nil && waiting.Err() == nil {
-		return nil, ended(err)
-	}
-	if leader, _ := r.Leader(); leader == "" && len(reply.Changes) == 0 {
-		return nil, notYet("node %s knows no leader", c.config.Node)
-	}
-	if len(reply.Changes) > 0 || ctx.Err() != nil {
-		return reply, nil
-	}
-	// Nothing of interest has come. The revisions of what else has come need not be
-	// looked at again, when they may no longer be kept.
-	if latest := min(r.Store().Latest(), after+idleAdvance); latest > after {
-		err = gather(ctx, r, reply, "", after, func(reached persistence.Revision) bool { return reached >= latest })
-		if err != nil {
+	prefix, reply := string(q.GetPrefix()), &pollReply{reached: persistence.Revision(q.GetAfter())}
+	var enough persistence.Revision // where to stop, once something was found
+	for {
+		found, reached, err := r.Store().Changes(waiting, prefix, reply.reached)
+		whole := reply.add(found, reached)
+		if err != nil && waiting.Err() == nil && reply.empty() {
 			return nil, ended(err)
 		}
-		reply.Changes = filter(reply.Changes, prefix)
+		if enough == 0 && !reply.empty() {
+			enough = r.Store().Latest()
+		}
+		if err != nil || !whole || enough > 0 && reached >= enough {
+			break
+		}
 	}
-	return reply, nil
+	if leader, _ := r.Leader(); leader == "" && reply.empty() {
+		return nil, notYet("node %s knows no leader", c.config.Node)
+	}
+	return reply.encode(), nil
 }
 
-// gathering is how long a poll that has found a change waits for more.
-const gathering = 2 * time.Millisecond
+// pollReply gathers changes, and how far they have been looked for.
+type pollReply struct {
+	changes []*pb.Changes
+	size    int // of changes, in bytes
+	reached persistence.Revision
+}
 
-// idleAdvance bounds how many revisions of no interest are looked at in one poll.
-const idleAdvance = 4096
+func (p *pollReply) empty() bool { return len(p.changes) == 0 }
 
-// gather adds changes to reply: until enough, or when it is full.
-func gather(ctx context.Context, r *replica, reply *pb.PollReply, prefix string, after persistence.Revision, enough func(persistence.Revision) bool) error {
-	size := 0
-	for changes, err := range r.Store().Watch(ctx, prefix, after) {
-		if err != nil {
-			return err
-		}
+func (p *pollReply) encode() *pb.PollReply {
+	return &pb.PollReply{Changes: p.changes, Reached: uint64(p.reached)}
+}
+
+// add takes what was found up to a revision, and reports whether there was room for all.
+func (p *pollReply) add(found []persistence.Changes, reached persistence.Revision) (whole bool) {
+	for _, changes := range found {
 		m := &pb.Changes{Revision: uint64(changes.Revision)}
 		for i := range changes.Changes {
 			change := encodeChange(&changes.Changes[i])
-			size += len(change.Key) + len(change.Value) + 64
+			p.size += len(change.Key) + len(change.Value) + 64
 			m.Changes = append(m.Changes, change)
 		}
-		if size > maxReply && len(reply.Changes) > 0 {
-			return nil
+		if p.size > maxReply && !p.empty() {
+			return false
 		}
-		reply.Changes = append(reply.Changes, m)
-		reply.Reached = m.Revision
-		if enough(changes.Revision) {
-			return nil
-		}
+		p.changes, p.reached = append(p.changes, m), changes.Revision
 	}
-	return nil
-}
-
-// filter leaves the changes of keys with prefix.
-func filter(all []*pb.Changes, prefix string) []*pb.Changes {
-	for _, m := range all {
-		m.Changes = slices.DeleteFunc(m.Changes, func(c *pb.Change) bool { return !bytes.HasPrefix(c.Key, []byte(prefix)) })
-	}
-	return slices.DeleteFunc(all, func(m *pb.Changes) bool { return len(m.Changes) == 0 })
+	p.reached = reached
+	return true
 }
 
 // untilAlone returns when ctx ends, or when the replica has not known a leader for some

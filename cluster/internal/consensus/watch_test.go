@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	pb "github.com/troupe-go/troupe/cluster/internal/consensuspb"
 	"github.com/troupe-go/troupe/persistence"
 )
 
@@ -133,6 +134,82 @@ func TestIdleWatcherWithoutReplicaKeepsUp(t *testing.T) {
 		c := <-found
 		if took := time.Since(written); len(c.Changes) != 1 || took > 100*time.Millisecond {
 			t.Errorf("%+v after %v", c, took)
+		}
+	})
+}
+
+// flood writes many revisions elsewhere in the store.
+func (n *node) flood(revisions int) {
+	var writing sync.WaitGroup
+	const writers = 2000
+	for range writers {
+		writing.Go(func() {
+			for range revisions / writers {
+				n.put("other", "")
+			}
+		})
+	}
+	writing.Wait()
+}
+
+func TestAPollThatFindsNothingTellsHowFarItHasLooked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1)
+		a, b := w.aside()
+		q := &pb.Request{Core: a.id.Core, Kind: &pb.Request_Poll{Poll: &pb.Poll{Prefix: []byte("wanted"), After: 1}}}
+		a.flood(6000)
+		reply, err := b.send(t.Context(), "a", q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, want := reply.GetPoll().GetReached(), uint64(a.local().Store().Latest()); got != want {
+			t.Errorf("it has looked up to revision %d, the last one is %d", got, want)
+		}
+	})
+}
+
+// TestAnIdleWatcherThatLosesItsReplicaKnowsHowFarItHasLooked ends the replica under it.
+func TestAnIdleWatcherThatLosesItsReplicaKnowsHowFarItHasLooked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1)
+		a, _ := w.aside()
+		here := &watcher{c: a.Core, prefix: "wanted", after: 1}
+		ended := make(chan error)
+		r := a.local()
+		go func() { ended <- here.local(t.Context(), r) }()
+		a.flood(2000)
+		synctest.Wait()
+		last := r.Store().Latest()
+		a.crash()
+		if err := <-ended; definite(err) || here.after != last {
+			t.Errorf("it ends with %v, and has looked up to revision %d of %d", err, here.after, last)
+		}
+	})
+}
+
+// TestAnIdleWatcherOutlivesTheHistory has the store forget all that there was when
+// nothing has happened yet to what is watched.
+func TestAnIdleWatcherOutlivesTheHistory(t *testing.T) {
+	if raceEnabled {
+		t.Skip("more than 100,000 writes take too long with the race detector")
+	}
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1)
+		_, b := w.aside()
+		found := make(chan error, 1)
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go func() {
+			for _, err := range b.Watch(ctx, "wanted", 1) {
+				found <- err
+				return
+			}
+		}()
+		b.flood(110_000)
+		<-time.After(time.Minute)
+		b.put("wanted", "")
+		if err := <-found; err != nil {
+			t.Error(err)
 		}
 	})
 }

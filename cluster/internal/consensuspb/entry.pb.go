@@ -26,8 +26,9 @@ const (
 type Hello_Purpose int32
 
 const (
-	Hello_RAFT  Hello_Purpose = 0
-	Hello_LEAVE Hello_Purpose = 1 // the sender asks the leader to be taken out
+	Hello_RAFT   Hello_Purpose = 0
+	Hello_LEAVE  Hello_Purpose = 1 // the sender asks the leader to be taken out
+	Hello_BACKUP Hello_Purpose = 2 // the leader sends a backup
 )
 
 // Enum value maps for Hello_Purpose.
@@ -35,10 +36,12 @@ var (
 	Hello_Purpose_name = map[int32]string{
 		0: "RAFT",
 		1: "LEAVE",
+		2: "BACKUP",
 	}
 	Hello_Purpose_value = map[string]int32{
-		"RAFT":  0,
-		"LEAVE": 1,
+		"RAFT":   0,
+		"LEAVE":  1,
+		"BACKUP": 2,
 	}
 )
 
@@ -66,7 +69,7 @@ func (x Hello_Purpose) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Hello_Purpose.Descriptor instead.
 func (Hello_Purpose) EnumDescriptor() ([]byte, []int) {
-	return file_cluster_internal_consensuspb_entry_proto_rawDescGZIP(), []int{3, 0}
+	return file_cluster_internal_consensuspb_entry_proto_rawDescGZIP(), []int{4, 0}
 }
 
 // Entry is what a replica applies.
@@ -77,6 +80,7 @@ type Entry struct {
 	Sequence      uint64                 `protobuf:"varint,3,opt,name=sequence,proto3" json:"sequence,omitempty"`
 	Expire        bool                   `protobuf:"varint,4,opt,name=expire,proto3" json:"expire,omitempty"`
 	Transactions  []*Transaction         `protobuf:"bytes,5,rep,name=transactions,proto3" json:"transactions,omitempty"`
+	Restoration   *Restoration           `protobuf:"bytes,6,opt,name=restoration,proto3" json:"restoration,omitempty"` // comes before the transactions, of which there are none
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -146,6 +150,74 @@ func (x *Entry) GetTransactions() []*Transaction {
 	return nil
 }
 
+func (x *Entry) GetRestoration() *Restoration {
+	if x != nil {
+		return x.Restoration
+	}
+	return nil
+}
+
+// Restoration replaces everything by a backup, which records have in parts.
+type Restoration struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Session       string                 `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"` // owns the parts
+	Parts         uint64                 `protobuf:"varint,2,opt,name=parts,proto3" json:"parts,omitempty"`
+	Ttl           int64                  `protobuf:"varint,3,opt,name=ttl,proto3" json:"ttl,omitempty"` // nanoseconds: how long a session lasts
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Restoration) Reset() {
+	*x = Restoration{}
+	mi := &file_cluster_internal_consensuspb_entry_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Restoration) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Restoration) ProtoMessage() {}
+
+func (x *Restoration) ProtoReflect() protoreflect.Message {
+	mi := &file_cluster_internal_consensuspb_entry_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Restoration.ProtoReflect.Descriptor instead.
+func (*Restoration) Descriptor() ([]byte, []int) {
+	return file_cluster_internal_consensuspb_entry_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Restoration) GetSession() string {
+	if x != nil {
+		return x.Session
+	}
+	return ""
+}
+
+func (x *Restoration) GetParts() uint64 {
+	if x != nil {
+		return x.Parts
+	}
+	return 0
+}
+
+func (x *Restoration) GetTtl() int64 {
+	if x != nil {
+		return x.Ttl
+	}
+	return 0
+}
+
 // LogRecord is an entry of the raft log, as it is on disk.
 type LogRecord struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -160,7 +232,7 @@ type LogRecord struct {
 
 func (x *LogRecord) Reset() {
 	*x = LogRecord{}
-	mi := &file_cluster_internal_consensuspb_entry_proto_msgTypes[1]
+	mi := &file_cluster_internal_consensuspb_entry_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -172,7 +244,7 @@ func (x *LogRecord) String() string {
 func (*LogRecord) ProtoMessage() {}
 
 func (x *LogRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_internal_consensuspb_entry_proto_msgTypes[1]
+	mi := &file_cluster_internal_consensuspb_entry_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -185,7 +257,7 @@ func (x *LogRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LogRecord.ProtoReflect.Descriptor instead.
 func (*LogRecord) Descriptor() ([]byte, []int) {
-	return file_cluster_internal_consensuspb_entry_proto_rawDescGZIP(), []int{1}
+	return file_cluster_internal_consensuspb_entry_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *LogRecord) GetTerm() uint64 {
@@ -236,7 +308,7 @@ type Marker struct {
 
 func (x *Marker) Reset() {
 	*x = Marker{}
-	mi := &file_cluster_internal_consensuspb_entry_proto_msgTypes[2]
+	mi := &file_cluster_internal_consensuspb_entry_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -248,7 +320,7 @@ func (x *Marker) String() string {
 func (*Marker) ProtoMessage() {}
 
 func (x *Marker) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_internal_consensuspb_entry_proto_msgTypes[2]
+	mi := &file_cluster_internal_consensuspb_entry_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -261,7 +333,7 @@ func (x *Marker) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Marker.ProtoReflect.Descriptor instead.
 func (*Marker) Descriptor() ([]byte, []int) {
-	return file_cluster_internal_consensuspb_entry_proto_rawDescGZIP(), []int{2}
+	return file_cluster_internal_consensuspb_entry_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Marker) GetIndex() uint64 {
@@ -296,7 +368,7 @@ func (x *Marker) GetConfigurationIndex() uint64 {
 type Hello struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Core          string                 `protobuf:"bytes,1,opt,name=core,proto3" json:"core,omitempty"`
-	From          string                 `protobuf:"bytes,2,opt,name=from,proto3" json:"from,omitempty"` // server
+	From          string                 `protobuf:"bytes,2,opt,name=from,proto3" json:"from,omitempty"` // server, or "<node>/" if the node has none
 	To            string                 `protobuf:"bytes,3,opt,name=to,proto3" json:"to,omitempty"`
 	Purpose       Hello_Purpose          `protobuf:"varint,4,opt,name=purpose,proto3,enum=troupe.consensus.v1.Hello_Purpose" json:"purpose,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -305,7 +377,7 @@ type Hello struct {
 
 func (x *Hello) Reset() {
 	*x = Hello{}
-	mi := &file_cluster_internal_consensuspb_entry_proto_msgTypes[3]
+	mi := &file_cluster_internal_consensuspb_entry_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -317,7 +389,7 @@ func (x *Hello) String() string {
 func (*Hello) ProtoMessage() {}
 
 func (x *Hello) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_internal_consensuspb_entry_proto_msgTypes[3]
+	mi := &file_cluster_internal_consensuspb_entry_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -330,7 +402,7 @@ func (x *Hello) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hello.ProtoReflect.Descriptor instead.
 func (*Hello) Descriptor() ([]byte, []int) {
-	return file_cluster_internal_consensuspb_entry_proto_rawDescGZIP(), []int{3}
+	return file_cluster_internal_consensuspb_entry_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Hello) GetCore() string {
@@ -365,13 +437,14 @@ func (x *Hello) GetPurpose() Hello_Purpose {
 type Welcome struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Refusal       string                 `protobuf:"bytes,1,opt,name=refusal,proto3" json:"refusal,omitempty"`
+	Size          int64                  `protobuf:"varint,2,opt,name=size,proto3" json:"size,omitempty"` // bytes of the backup that follows
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_cluster_internal_consensuspb_entry_proto_msgTypes[4]
+	mi := &file_cluster_internal_consensuspb_entry_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -383,7 +456,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_internal_consensuspb_entry_proto_msgTypes[4]
+	mi := &file_cluster_internal_consensuspb_entry_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -396,7 +469,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_cluster_internal_consensuspb_entry_proto_rawDescGZIP(), []int{4}
+	return file_cluster_internal_consensuspb_entry_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Welcome) GetRefusal() string {
@@ -406,17 +479,29 @@ func (x *Welcome) GetRefusal() string {
 	return ""
 }
 
+func (x *Welcome) GetSize() int64 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
 var File_cluster_internal_consensuspb_entry_proto protoreflect.FileDescriptor
 
 const file_cluster_internal_consensuspb_entry_proto_rawDesc = "" +
 	"\n" +
-	"(cluster/internal/consensuspb/entry.proto\x12\x13troupe.consensus.v1\x1a.cluster/internal/consensuspb/transaction.proto\"\xa5\x01\n" +
+	"(cluster/internal/consensuspb/entry.proto\x12\x13troupe.consensus.v1\x1a.cluster/internal/consensuspb/transaction.proto\"\xe9\x01\n" +
 	"\x05Entry\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x03R\x02at\x12\x12\n" +
 	"\x04from\x18\x02 \x01(\tR\x04from\x12\x1a\n" +
 	"\bsequence\x18\x03 \x01(\x04R\bsequence\x12\x16\n" +
 	"\x06expire\x18\x04 \x01(\bR\x06expire\x12D\n" +
-	"\ftransactions\x18\x05 \x03(\v2 .troupe.consensus.v1.TransactionR\ftransactions\"\x83\x01\n" +
+	"\ftransactions\x18\x05 \x03(\v2 .troupe.consensus.v1.TransactionR\ftransactions\x12B\n" +
+	"\vrestoration\x18\x06 \x01(\v2 .troupe.consensus.v1.RestorationR\vrestoration\"O\n" +
+	"\vRestoration\x12\x18\n" +
+	"\asession\x18\x01 \x01(\tR\asession\x12\x14\n" +
+	"\x05parts\x18\x02 \x01(\x04R\x05parts\x12\x10\n" +
+	"\x03ttl\x18\x03 \x01(\x03R\x03ttl\"\x83\x01\n" +
 	"\tLogRecord\x12\x12\n" +
 	"\x04term\x18\x01 \x01(\x04R\x04term\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\rR\x04type\x12\x12\n" +
@@ -429,17 +514,20 @@ const file_cluster_internal_consensuspb_entry_proto_rawDesc = "" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x12\n" +
 	"\x04term\x18\x02 \x01(\x04R\x04term\x12$\n" +
 	"\rconfiguration\x18\x03 \x01(\fR\rconfiguration\x12/\n" +
-	"\x13configuration_index\x18\x04 \x01(\x04R\x12configurationIndex\"\x9d\x01\n" +
+	"\x13configuration_index\x18\x04 \x01(\x04R\x12configurationIndex\"\xa9\x01\n" +
 	"\x05Hello\x12\x12\n" +
 	"\x04core\x18\x01 \x01(\tR\x04core\x12\x12\n" +
 	"\x04from\x18\x02 \x01(\tR\x04from\x12\x0e\n" +
 	"\x02to\x18\x03 \x01(\tR\x02to\x12<\n" +
-	"\apurpose\x18\x04 \x01(\x0e2\".troupe.consensus.v1.Hello.PurposeR\apurpose\"\x1e\n" +
+	"\apurpose\x18\x04 \x01(\x0e2\".troupe.consensus.v1.Hello.PurposeR\apurpose\"*\n" +
 	"\aPurpose\x12\b\n" +
 	"\x04RAFT\x10\x00\x12\t\n" +
-	"\x05LEAVE\x10\x01\"#\n" +
+	"\x05LEAVE\x10\x01\x12\n" +
+	"\n" +
+	"\x06BACKUP\x10\x02\"7\n" +
 	"\aWelcome\x12\x18\n" +
-	"\arefusal\x18\x01 \x01(\tR\arefusalB:Z8github.com/troupe-go/troupe/cluster/internal/consensuspbb\x06proto3"
+	"\arefusal\x18\x01 \x01(\tR\arefusal\x12\x12\n" +
+	"\x04size\x18\x02 \x01(\x03R\x04sizeB:Z8github.com/troupe-go/troupe/cluster/internal/consensuspbb\x06proto3"
 
 var (
 	file_cluster_internal_consensuspb_entry_proto_rawDescOnce sync.Once
@@ -454,24 +542,26 @@ func file_cluster_internal_consensuspb_entry_proto_rawDescGZIP() []byte {
 }
 
 var file_cluster_internal_consensuspb_entry_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_cluster_internal_consensuspb_entry_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_cluster_internal_consensuspb_entry_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_cluster_internal_consensuspb_entry_proto_goTypes = []any{
 	(Hello_Purpose)(0),  // 0: troupe.consensus.v1.Hello.Purpose
 	(*Entry)(nil),       // 1: troupe.consensus.v1.Entry
-	(*LogRecord)(nil),   // 2: troupe.consensus.v1.LogRecord
-	(*Marker)(nil),      // 3: troupe.consensus.v1.Marker
-	(*Hello)(nil),       // 4: troupe.consensus.v1.Hello
-	(*Welcome)(nil),     // 5: troupe.consensus.v1.Welcome
-	(*Transaction)(nil), // 6: troupe.consensus.v1.Transaction
+	(*Restoration)(nil), // 2: troupe.consensus.v1.Restoration
+	(*LogRecord)(nil),   // 3: troupe.consensus.v1.LogRecord
+	(*Marker)(nil),      // 4: troupe.consensus.v1.Marker
+	(*Hello)(nil),       // 5: troupe.consensus.v1.Hello
+	(*Welcome)(nil),     // 6: troupe.consensus.v1.Welcome
+	(*Transaction)(nil), // 7: troupe.consensus.v1.Transaction
 }
 var file_cluster_internal_consensuspb_entry_proto_depIdxs = []int32{
-	6, // 0: troupe.consensus.v1.Entry.transactions:type_name -> troupe.consensus.v1.Transaction
-	0, // 1: troupe.consensus.v1.Hello.purpose:type_name -> troupe.consensus.v1.Hello.Purpose
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	7, // 0: troupe.consensus.v1.Entry.transactions:type_name -> troupe.consensus.v1.Transaction
+	2, // 1: troupe.consensus.v1.Entry.restoration:type_name -> troupe.consensus.v1.Restoration
+	0, // 2: troupe.consensus.v1.Hello.purpose:type_name -> troupe.consensus.v1.Hello.Purpose
+	3, // [3:3] is the sub-list for method output_type
+	3, // [3:3] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_cluster_internal_consensuspb_entry_proto_init() }
@@ -486,7 +576,7 @@ func file_cluster_internal_consensuspb_entry_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cluster_internal_consensuspb_entry_proto_rawDesc), len(file_cluster_internal_consensuspb_entry_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   5,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

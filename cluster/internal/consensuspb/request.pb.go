@@ -36,6 +36,7 @@ type Request struct {
 	//	*Request_Poll
 	//	*Request_Renew
 	//	*Request_EndSession
+	//	*Request_Restore
 	Kind          isRequest_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -157,6 +158,15 @@ func (x *Request) GetEndSession() *EndSession {
 	return nil
 }
 
+func (x *Request) GetRestore() *Restore {
+	if x != nil {
+		if x, ok := x.Kind.(*Request_Restore); ok {
+			return x.Restore
+		}
+	}
+	return nil
+}
+
 type isRequest_Kind interface {
 	isRequest_Kind()
 }
@@ -193,6 +203,10 @@ type Request_EndSession struct {
 	EndSession *EndSession `protobuf:"bytes,9,opt,name=end_session,json=endSession,proto3,oneof"`
 }
 
+type Request_Restore struct {
+	Restore *Restore `protobuf:"bytes,10,opt,name=restore,proto3,oneof"`
+}
+
 func (*Request_Who) isRequest_Kind() {}
 
 func (*Request_Found) isRequest_Kind() {}
@@ -208,6 +222,8 @@ func (*Request_Poll) isRequest_Kind() {}
 func (*Request_Renew) isRequest_Kind() {}
 
 func (*Request_EndSession) isRequest_Kind() {}
+
+func (*Request_Restore) isRequest_Kind() {}
 
 type Response struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -489,7 +505,8 @@ type WhoReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Leads         bool                   `protobuf:"varint,1,opt,name=leads,proto3" json:"leads,omitempty"`
 	Term          uint64                 `protobuf:"varint,2,opt,name=term,proto3" json:"term,omitempty"`
-	Servers       []*Server              `protobuf:"bytes,3,rep,name=servers,proto3" json:"servers,omitempty"` // of the core
+	Servers       []*Server              `protobuf:"bytes,3,rep,name=servers,proto3" json:"servers,omitempty"`    // of the core
+	Revision      uint64                 `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"` // that has been applied
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -543,6 +560,13 @@ func (x *WhoReply) GetServers() []*Server {
 		return x.Servers
 	}
 	return nil
+}
+
+func (x *WhoReply) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
 }
 
 type Server struct {
@@ -1625,11 +1649,64 @@ func (x *EndSession) GetSession() string {
 	return ""
 }
 
+// Restore has a backup restored, which the session has in parts.
+type Restore struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Session       string                 `protobuf:"bytes,1,opt,name=session,proto3" json:"session,omitempty"`
+	Parts         uint64                 `protobuf:"varint,2,opt,name=parts,proto3" json:"parts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Restore) Reset() {
+	*x = Restore{}
+	mi := &file_cluster_internal_consensuspb_request_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Restore) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Restore) ProtoMessage() {}
+
+func (x *Restore) ProtoReflect() protoreflect.Message {
+	mi := &file_cluster_internal_consensuspb_request_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Restore.ProtoReflect.Descriptor instead.
+func (*Restore) Descriptor() ([]byte, []int) {
+	return file_cluster_internal_consensuspb_request_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *Restore) GetSession() string {
+	if x != nil {
+		return x.Session
+	}
+	return ""
+}
+
+func (x *Restore) GetParts() uint64 {
+	if x != nil {
+		return x.Parts
+	}
+	return 0
+}
+
 var File_cluster_internal_consensuspb_request_proto protoreflect.FileDescriptor
 
 const file_cluster_internal_consensuspb_request_proto_rawDesc = "" +
 	"\n" +
-	"*cluster/internal/consensuspb/request.proto\x12\x13troupe.consensus.v1\x1a.cluster/internal/consensuspb/transaction.proto\"\xcf\x03\n" +
+	"*cluster/internal/consensuspb/request.proto\x12\x13troupe.consensus.v1\x1a.cluster/internal/consensuspb/transaction.proto\"\x89\x04\n" +
 	"\aRequest\x12\x12\n" +
 	"\x04core\x18\x01 \x01(\tR\x04core\x12,\n" +
 	"\x03who\x18\x02 \x01(\v2\x18.troupe.consensus.v1.WhoH\x00R\x03who\x122\n" +
@@ -1640,7 +1717,9 @@ const file_cluster_internal_consensuspb_request_proto_rawDesc = "" +
 	"\x04poll\x18\a \x01(\v2\x19.troupe.consensus.v1.PollH\x00R\x04poll\x122\n" +
 	"\x05renew\x18\b \x01(\v2\x1a.troupe.consensus.v1.RenewH\x00R\x05renew\x12B\n" +
 	"\vend_session\x18\t \x01(\v2\x1f.troupe.consensus.v1.EndSessionH\x00R\n" +
-	"endSessionB\x06\n" +
+	"endSession\x128\n" +
+	"\arestore\x18\n" +
+	" \x01(\v2\x1c.troupe.consensus.v1.RestoreH\x00R\arestoreB\x06\n" +
 	"\x04kind\"\x9a\x03\n" +
 	"\bResponse\x126\n" +
 	"\afailure\x18\x01 \x01(\v2\x1c.troupe.consensus.v1.FailureR\afailure\x121\n" +
@@ -1659,11 +1738,12 @@ const file_cluster_internal_consensuspb_request_proto_rawDesc = "" +
 	"\n" +
 	"not_leader\x18\x05 \x01(\bR\tnotLeader\x12\x16\n" +
 	"\x06leader\x18\x06 \x01(\tR\x06leader\"\x05\n" +
-	"\x03Who\"k\n" +
+	"\x03Who\"\x87\x01\n" +
 	"\bWhoReply\x12\x14\n" +
 	"\x05leads\x18\x01 \x01(\bR\x05leads\x12\x12\n" +
 	"\x04term\x18\x02 \x01(\x04R\x04term\x125\n" +
-	"\aservers\x18\x03 \x03(\v2\x1b.troupe.consensus.v1.ServerR\aservers\"B\n" +
+	"\aservers\x18\x03 \x03(\v2\x1b.troupe.consensus.v1.ServerR\aservers\x12\x1a\n" +
+	"\brevision\x18\x04 \x01(\x04R\brevision\"B\n" +
 	"\x06Server\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x14\n" +
@@ -1731,7 +1811,10 @@ const file_cluster_internal_consensuspb_request_proto_rawDesc = "" +
 	"\asession\x18\x01 \x01(\tR\asession\"&\n" +
 	"\n" +
 	"EndSession\x12\x18\n" +
-	"\asession\x18\x01 \x01(\tR\asessionB:Z8github.com/troupe-go/troupe/cluster/internal/consensuspbb\x06proto3"
+	"\asession\x18\x01 \x01(\tR\asession\"9\n" +
+	"\aRestore\x12\x18\n" +
+	"\asession\x18\x01 \x01(\tR\asession\x12\x14\n" +
+	"\x05parts\x18\x02 \x01(\x04R\x05partsB:Z8github.com/troupe-go/troupe/cluster/internal/consensuspbb\x06proto3"
 
 var (
 	file_cluster_internal_consensuspb_request_proto_rawDescOnce sync.Once
@@ -1745,7 +1828,7 @@ func file_cluster_internal_consensuspb_request_proto_rawDescGZIP() []byte {
 	return file_cluster_internal_consensuspb_request_proto_rawDescData
 }
 
-var file_cluster_internal_consensuspb_request_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_cluster_internal_consensuspb_request_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_cluster_internal_consensuspb_request_proto_goTypes = []any{
 	(*Request)(nil),     // 0: troupe.consensus.v1.Request
 	(*Response)(nil),    // 1: troupe.consensus.v1.Response
@@ -1771,9 +1854,10 @@ var file_cluster_internal_consensuspb_request_proto_goTypes = []any{
 	(*Changes)(nil),     // 21: troupe.consensus.v1.Changes
 	(*Renew)(nil),       // 22: troupe.consensus.v1.Renew
 	(*EndSession)(nil),  // 23: troupe.consensus.v1.EndSession
-	(*Transaction)(nil), // 24: troupe.consensus.v1.Transaction
-	(*Pair)(nil),        // 25: troupe.consensus.v1.Pair
-	(*Change)(nil),      // 26: troupe.consensus.v1.Change
+	(*Restore)(nil),     // 24: troupe.consensus.v1.Restore
+	(*Transaction)(nil), // 25: troupe.consensus.v1.Transaction
+	(*Pair)(nil),        // 26: troupe.consensus.v1.Pair
+	(*Change)(nil),      // 27: troupe.consensus.v1.Change
 }
 var file_cluster_internal_consensuspb_request_proto_depIdxs = []int32{
 	3,  // 0: troupe.consensus.v1.Request.who:type_name -> troupe.consensus.v1.Who
@@ -1784,30 +1868,31 @@ var file_cluster_internal_consensuspb_request_proto_depIdxs = []int32{
 	19, // 5: troupe.consensus.v1.Request.poll:type_name -> troupe.consensus.v1.Poll
 	22, // 6: troupe.consensus.v1.Request.renew:type_name -> troupe.consensus.v1.Renew
 	23, // 7: troupe.consensus.v1.Request.end_session:type_name -> troupe.consensus.v1.EndSession
-	2,  // 8: troupe.consensus.v1.Response.failure:type_name -> troupe.consensus.v1.Failure
-	4,  // 9: troupe.consensus.v1.Response.who:type_name -> troupe.consensus.v1.WhoReply
-	7,  // 10: troupe.consensus.v1.Response.found:type_name -> troupe.consensus.v1.FoundReply
-	9,  // 11: troupe.consensus.v1.Response.invite:type_name -> troupe.consensus.v1.InviteReply
-	11, // 12: troupe.consensus.v1.Response.commit:type_name -> troupe.consensus.v1.CommitReply
-	17, // 13: troupe.consensus.v1.Response.read:type_name -> troupe.consensus.v1.ReadReply
-	20, // 14: troupe.consensus.v1.Response.poll:type_name -> troupe.consensus.v1.PollReply
-	5,  // 15: troupe.consensus.v1.WhoReply.servers:type_name -> troupe.consensus.v1.Server
-	24, // 16: troupe.consensus.v1.Commit.transactions:type_name -> troupe.consensus.v1.Transaction
-	12, // 17: troupe.consensus.v1.CommitReply.outcomes:type_name -> troupe.consensus.v1.Outcome
-	2,  // 18: troupe.consensus.v1.Outcome.failure:type_name -> troupe.consensus.v1.Failure
-	15, // 19: troupe.consensus.v1.Read.list:type_name -> troupe.consensus.v1.Query
-	14, // 20: troupe.consensus.v1.Read.latest:type_name -> troupe.consensus.v1.Latest
-	16, // 21: troupe.consensus.v1.Query.page:type_name -> troupe.consensus.v1.Page
-	18, // 22: troupe.consensus.v1.ReadReply.records:type_name -> troupe.consensus.v1.Record
-	16, // 23: troupe.consensus.v1.ReadReply.page:type_name -> troupe.consensus.v1.Page
-	25, // 24: troupe.consensus.v1.Record.metadata:type_name -> troupe.consensus.v1.Pair
-	21, // 25: troupe.consensus.v1.PollReply.changes:type_name -> troupe.consensus.v1.Changes
-	26, // 26: troupe.consensus.v1.Changes.changes:type_name -> troupe.consensus.v1.Change
-	27, // [27:27] is the sub-list for method output_type
-	27, // [27:27] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	24, // 8: troupe.consensus.v1.Request.restore:type_name -> troupe.consensus.v1.Restore
+	2,  // 9: troupe.consensus.v1.Response.failure:type_name -> troupe.consensus.v1.Failure
+	4,  // 10: troupe.consensus.v1.Response.who:type_name -> troupe.consensus.v1.WhoReply
+	7,  // 11: troupe.consensus.v1.Response.found:type_name -> troupe.consensus.v1.FoundReply
+	9,  // 12: troupe.consensus.v1.Response.invite:type_name -> troupe.consensus.v1.InviteReply
+	11, // 13: troupe.consensus.v1.Response.commit:type_name -> troupe.consensus.v1.CommitReply
+	17, // 14: troupe.consensus.v1.Response.read:type_name -> troupe.consensus.v1.ReadReply
+	20, // 15: troupe.consensus.v1.Response.poll:type_name -> troupe.consensus.v1.PollReply
+	5,  // 16: troupe.consensus.v1.WhoReply.servers:type_name -> troupe.consensus.v1.Server
+	25, // 17: troupe.consensus.v1.Commit.transactions:type_name -> troupe.consensus.v1.Transaction
+	12, // 18: troupe.consensus.v1.CommitReply.outcomes:type_name -> troupe.consensus.v1.Outcome
+	2,  // 19: troupe.consensus.v1.Outcome.failure:type_name -> troupe.consensus.v1.Failure
+	15, // 20: troupe.consensus.v1.Read.list:type_name -> troupe.consensus.v1.Query
+	14, // 21: troupe.consensus.v1.Read.latest:type_name -> troupe.consensus.v1.Latest
+	16, // 22: troupe.consensus.v1.Query.page:type_name -> troupe.consensus.v1.Page
+	18, // 23: troupe.consensus.v1.ReadReply.records:type_name -> troupe.consensus.v1.Record
+	16, // 24: troupe.consensus.v1.ReadReply.page:type_name -> troupe.consensus.v1.Page
+	26, // 25: troupe.consensus.v1.Record.metadata:type_name -> troupe.consensus.v1.Pair
+	21, // 26: troupe.consensus.v1.PollReply.changes:type_name -> troupe.consensus.v1.Changes
+	27, // 27: troupe.consensus.v1.Changes.changes:type_name -> troupe.consensus.v1.Change
+	28, // [28:28] is the sub-list for method output_type
+	28, // [28:28] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_cluster_internal_consensuspb_request_proto_init() }
@@ -1825,6 +1910,7 @@ func file_cluster_internal_consensuspb_request_proto_init() {
 		(*Request_Poll)(nil),
 		(*Request_Renew)(nil),
 		(*Request_EndSession)(nil),
+		(*Request_Restore)(nil),
 	}
 	file_cluster_internal_consensuspb_request_proto_msgTypes[1].OneofWrappers = []any{
 		(*Response_Who)(nil),
@@ -1845,7 +1931,7 @@ func file_cluster_internal_consensuspb_request_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cluster_internal_consensuspb_request_proto_rawDesc), len(file_cluster_internal_consensuspb_request_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   24,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
