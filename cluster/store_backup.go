@@ -27,8 +27,9 @@ func (s *Store) Backup(ctx context.Context, w io.Writer) error { return s.core.B
 // is not restored. Watches end with [persistence.ErrHistoryGone].
 //
 // Stop what writes before: an actor that has its state in memory does not know that the
-// store says something else, and an event-sourced one that goes on cannot be recovered
-// later. Virtual actors are started anew, a session's time later at most.
+// store says something else. One with a journal or durable state fails with
+// [persistence.ErrConflict] when it writes, and recovers. Virtual actors are started anew, a
+// session's time later at most.
 //
 // Restore reads to the end of the backup, and maybe further. One that is damaged or cut
 // short gives [persistence.ErrCorrupt], as does another format, and that of a single

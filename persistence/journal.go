@@ -23,6 +23,7 @@ type Journal[E any] struct {
 	applying bool
 
 	sequence      uint64   // of the latest event
+	latest        Revision // of its record; 0 if it has been deleted
 	first         uint64   // events before it have been deleted; 0 for none
 	firstRevision Revision // of the record that says so
 	snapshots     []uint64 // that are kept, oldest first

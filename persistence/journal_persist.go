@@ -65,13 +65,19 @@ func (j *Journal[E]) persist(ctx *actor.Context, events []E, then []Change, cond
 		change.Key = j.eventKey(j.sequence + 1 + uint64(i))
 		then = append(then, change)
 	}
-	// The next event is new: nobody else has written. And none have been deleted
-	// that we do not know of, or it might only seem so.
+	// The next event is new: nobody else has written. None have been deleted that we
+	// do not know of, or it might only seem so. And the latest is still the one we
+	// know: a restored backup may have taken it away.
 	conditions = append(conditions,
 		Condition{Key: j.eventKey(j.sequence + 1)},
-		Condition{Key: j.firstKey(), Revision: j.firstRevision})
-	if _, err := j.commit(ctx, Transaction{If: conditions, Then: then}); err != nil {
+		Condition{Key: j.firstKey(), Revision: j.firstRevision},
+		Condition{Key: j.eventKey(j.sequence), Revision: j.latest})
+	revision, err := j.commit(ctx, Transaction{If: conditions, Then: then})
+	if err != nil {
 		return err
+	}
+	if len(events) > 0 {
+		j.latest = revision
 	}
 	for _, e := range events {
 		j.sequence++

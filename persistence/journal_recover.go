@@ -46,7 +46,23 @@ func (j *Journal[E]) recover(ctx *actor.Context) error {
 	if j.sequence+1 < j.first {
 		return actor.Errorf(actor.DataLoss, "%w: those before number %d were deleted, and no snapshot after them is usable", errMissingEvent, j.first)
 	}
+	if err := j.readLatest(ctx); err != nil {
+		return err
+	}
 	return j.replay(ctx)
+}
+
+// readLatest finds the event that the snapshot ends with, if it is still there.
+func (j *Journal[E]) readLatest(ctx *actor.Context) error {
+	if j.sequence == 0 {
+		return nil
+	}
+	r, err := j.store.Get(ctx, j.eventKey(j.sequence))
+	if errors.Is(err, ErrNotFound) {
+		return nil
+	}
+	j.latest = r.Revision
+	return err
 }
 
 // readFirst finds out from where on events are kept.
@@ -124,6 +140,7 @@ func (j *Journal[E]) replayPage(ctx *actor.Context, page []Record) (size int, er
 			return 0, err
 		}
 		j.sequence++
+		j.latest = r.Revision
 		j.applyOne(event)
 		size += len(r.Key) + len(r.Value)
 	}

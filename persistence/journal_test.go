@@ -89,6 +89,46 @@ func TestOfTwoWritersOneFailsAndCatchesUp(t *testing.T) {
 	}
 }
 
+// TestAWriterFailsWhereTheStoreHasBeenSetBack has the store lose events, or get others,
+// beside an actor that has them in its state, as when a backup is restored.
+func TestAWriterFailsWhereTheStoreHasBeenSetBack(t *testing.T) {
+	const second = "account#event/00000000000000000002"
+	for what, c := range map[string]struct {
+		recovered, others bool
+		balance           Balance
+	}{
+		"events are gone":                {false, false, Balance{11, 2}},
+		"events are others":              {false, true, Balance{13, 3}},
+		"events are gone after recovery": {true, false, Balance{11, 2}},
+	} {
+		t.Run(what, func(t *testing.T) {
+			store := newStore(t)
+			account := spawn(t, newSystem(t), accounts(store))
+			ask(t, account, Deposit{Amounts: []int{1, 2}}) // two events
+			if c.recovered {
+				account = spawn(t, newSystem(t), accounts(store))
+				ask(t, account, Look{})
+			}
+			r, err := store.Get(t.Context(), second)
+			if err == nil {
+				_, err = persistence.Delete(t.Context(), store, second)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.others {
+				put(t, store, second, string(r.Value), r.Metadata)
+			}
+			if _, err := actor.Ask(t.Context(), account, Deposit{Amounts: []int{10}}); !errors.Is(err, persistence.ErrConflict) {
+				t.Fatalf("the writer got %v", err)
+			}
+			if got := ask(t, account, Deposit{Amounts: []int{10}}); got != c.balance {
+				t.Errorf("after it caught up: %+v", got)
+			}
+		})
+	}
+}
+
 func TestAnUnknownEventKeepsTheActorFromStarting(t *testing.T) {
 	for what, metadata := range map[string]map[string]string{
 		"type":    {"type": "cancelled", "version": "1", "content-type": "application/msgpack"},

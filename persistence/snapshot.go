@@ -167,7 +167,9 @@ func (j *Journal[E]) deleteOldEvents(ctx *actor.Context) error {
 		if err != nil {
 			return fmt.Errorf("deleting events: %w", err)
 		}
-		j.first, j.firstRevision = end, revision
+		if j.first, j.firstRevision = end, revision; end > j.sequence {
+			j.latest = 0
+		}
 	}
 	return nil
 }
