@@ -90,13 +90,8 @@ func (s service) Ask(e actor.Envelope) error {
 	return s.try(e.Context(), e, true, actor.Recipient.Ask)
 }
 
-func (s service) patient() bool { return s.policy != nil && s.policy.patient }
-
-// await waits until there is an instance, if the policy says so.
+// await waits until there is an instance.
 func (s service) await(ctx context.Context) error {
-	if !s.patient() {
-		return nil
-	}
 	if err := s.node.Await(ctx, func() bool { return s.pool() != nil }); err != nil {
 		return &actor.Error{
 			Code: actor.CodeOf(err), NotRun: true,
@@ -122,15 +117,16 @@ func (s service) try(ctx context.Context, e actor.Envelope, wait bool, send func
 	var tried []instanceKey
 	var last error
 	var pauses *backoff.ExponentialBackOff
+	patient := wait && s.policy != nil && s.policy.patient
 	choose := func() (*instance, error) {
-		if wait {
+		if patient {
 			if err := s.await(ctx); err != nil {
 				return nil, err
 			}
 		}
 		return s.pick(message, tried)
 	}
-	for attempt := 0; attempt < maxAttempts || wait && s.patient(); attempt++ {
+	for attempt := 0; patient || attempt < maxAttempts; attempt++ {
 		if err := s.node.present(); err != nil {
 			return err
 		}
@@ -165,7 +161,7 @@ func (s service) try(ctx context.Context, e actor.Envelope, wait bool, send func
 		if isInstanceFailure(failure) {
 			s.node.avoided.failed(target.key)
 		}
-		if all := s.pool(); !retryable(failure, message) || all != nil && !all.budget.spend() && !(wait && s.patient()) {
+		if all := s.pool(); !retryable(failure, message) || all != nil && !all.budget.spend() && !patient {
 			return err
 		}
 		tried = append(tried, target.key)

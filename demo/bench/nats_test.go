@@ -61,26 +61,26 @@ func BenchmarkLiveTopic(b *testing.B) {
 
 // counter waits until so many events have come.
 type counter struct {
-	each, left atomic.Int64
-	done       chan struct{}
+	each int64
+	left atomic.Int64
+	done chan struct{}
 }
 
 func newCounter(each int) *counter {
-	c := &counter{done: make(chan struct{}, 1)}
-	c.each.Store(int64(each))
-	c.left.Store(int64(each))
+	c := &counter{each: int64(each), done: make(chan struct{}, 1)}
+	c.left.Store(c.each)
 	return c
 }
 
 func (c *counter) note() {
 	if c.left.Add(-1) == 0 {
-		c.left.Store(c.each.Load())
+		c.left.Store(c.each)
 		c.done <- struct{}{}
 	}
 }
 
 // arrived returns how many have come of those that are waited for.
-func (c *counter) arrived() int64 { return c.each.Load() - c.left.Load() }
+func (c *counter) arrived() int64 { return c.each - c.left.Load() }
 
 func (c *counter) wait(b *testing.B) {
 	select {
@@ -110,7 +110,7 @@ func noteTopics(b *testing.B, members, subscribers int, count *counter) *topic.T
 // natsSubscribed returns a client of the first of so many servers, which are a cluster. The
 // subscribers are clients of all of them, but a single one is that of another.
 func natsSubscribed(b *testing.B, members, subscribers int, count *counter) *nats.Conn {
-	servers := natsCluster(b, members, "")
+	servers := natsCluster(b, members)
 	for i := range subscribers {
 		c := natsClient(b, servers[(i+1)%members])
 		s, err := c.Subscribe("notes", func(*nats.Msg) { count.note() })
@@ -143,13 +143,10 @@ func natsClient(b *testing.B, s *server.Server) *nats.Conn {
 	return c
 }
 
-// natsCluster starts servers that route to each other. With a folder they have JetStream.
-func natsCluster(b *testing.B, members int, dir string) (all []*server.Server) {
+// natsCluster starts servers that route to each other.
+func natsCluster(b *testing.B, members int) (all []*server.Server) {
 	for i := range members {
 		o := &server.Options{ServerName: fmt.Sprint("n", i), Host: "127.0.0.1", Port: -1, NoLog: true, NoSigs: true, MaxPending: 1 << 30}
-		if dir != "" {
-			o.JetStream, o.StoreDir, o.SyncAlways = true, fmt.Sprint(dir, "/", i), true
-		}
 		if members > 1 {
 			o.Cluster = server.ClusterOpts{Name: "bench", Host: "127.0.0.1", Port: -1}
 			if i > 0 {

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 
 	"github.com/troupe-go/troupe/persistence"
 )
@@ -51,11 +49,12 @@ func (r *Replica) Replace(ctx context.Context, e Entry, snapshot io.ReadSeeker, 
 		}
 		return outcomes[0][len(outcomes[0])-1], nil
 	}
-	start, err := snapshot.Seek(0, io.SeekCurrent)
+	again, err := replayable(ctx, snapshot)
 	if err != nil {
 		return Outcome{}, err
 	}
-	h, refusal, err := r.examine(ctx, snapshot, which.Look)
+	defer again.done()
+	h, refusal, err := r.examine(ctx, again, which.Look)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -63,15 +62,12 @@ func (r *Replica) Replace(ctx context.Context, e Entry, snapshot io.ReadSeeker, 
 		_, err := r.Apply([]Entry{{Index: e.Index, At: e.At}})
 		return Outcome{Err: refusal}, err
 	}
-	if _, err := snapshot.Seek(start, io.SeekStart); err != nil {
-		return Outcome{}, err
-	}
 	h.revision = max(h.revision, r.Latest()) + replaceSkip
 	fresh, err := r.openFresh(ctx)
 	if err != nil {
 		return Outcome{}, err
 	}
-	err = fresh.take(h, present, func(visit backupVisitor) error { return readBackup(ctx, snapshot, visit) }, which.Take)
+	err = fresh.take(h, present, func(v backupVisitor) error { return again.visit(ctx, v) }, which.Take)
 	next := &Replica{config: r.config}
 	if err == nil {
 		err = next.adopt(fresh)
@@ -101,12 +97,7 @@ func (r *Replica) remembered(e *Entry) (present replicaPlace, before bool) {
 	if e.Index <= r.place.index || e.From != "" && p != nil && e.Sequence <= p.sequence {
 		return replicaPlace{}, true
 	}
-	present.place = r.place.encode()
-	present.proposals = make(map[string][]byte, len(r.known))
-	for name, p := range r.known {
-		present.proposals[name] = p.encode()
-	}
-	return present, false
+	return r.placed(), false
 }
 
 // VerifySnapshot reads a stream to its end, and returns an error that is
@@ -120,11 +111,15 @@ func VerifySnapshot(ctx context.Context, in io.Reader) error {
 
 // examine reads the snapshot to its end, and returns why it is refused, which is the same
 // on all replicas. An error is one of reading.
-func (r *Replica) examine(ctx context.Context, in io.Reader, look func(persistence.Record)) (h backupHeader, refusal, err error) {
+func (r *Replica) examine(ctx context.Context, snapshot *replay, look func(persistence.Record)) (h backupHeader, refusal, err error) {
+	in, err := snapshot.open()
+	if err != nil {
+		return h, nil, err
+	}
 	reader := failingReader{in: in}
 	h, err = readSnapshot(ctx, &reader, func(record persistence.Record) error {
 		look(record)
-		_, err := r.current().check(&persistence.Transaction{Then: []persistence.Change{{Key: record.Key, Value: record.Value, Metadata: record.Metadata}}}, replicaLimits())
+		_, err := r.current().costOf(&record, replicaLimits())
 		return err
 	})
 	switch {
@@ -152,12 +147,6 @@ func (r *failingReader) Read(p []byte) (int, error) {
 
 func readSnapshot(ctx context.Context, in io.Reader, visit func(persistence.Record) error) (h backupHeader, err error) {
 	var placed replicaPlace
-	placeless := func() error {
-		if placed.place != nil {
-			return nil
-		}
-		return fmt.Errorf("badger: %w: this is a backup of a store on one node, not the snapshot of a replica", persistence.ErrInvalid)
-	}
 	err = readBackup(ctx, in, backupVisitor{
 		header: func(found backupHeader) error {
 			if h = found; h.since > 0 || h.revision > mostRevision {
@@ -166,7 +155,7 @@ func readSnapshot(ctx context.Context, in io.Reader, visit func(persistence.Reco
 			return nil
 		},
 		record: func(record persistence.Record) error {
-			if err := placeless(); err != nil {
+			if err := placed.check(); err != nil {
 				return err
 			}
 			if record.Revision > h.revision {
@@ -178,31 +167,9 @@ func readSnapshot(ctx context.Context, in io.Reader, visit func(persistence.Reco
 		replica:  placed.add,
 	})
 	if err == nil {
-		err = placeless()
+		err = placed.check()
 	}
 	return h, err
-}
-
-// openFresh returns an empty store that may become that of the replica, in its folder of
-// its own.
-func (r *Replica) openFresh(ctx context.Context) (*Store, error) {
-	config := r.config
-	if config.Dir != "" {
-		config.Dir = filepath.Join(r.config.Dir, installingFolder)
-		if err := os.RemoveAll(config.Dir); err != nil {
-			return nil, err
-		}
-	}
-	return openAs(ctx, config, true)
-}
-
-// discard removes what openFresh has made.
-func (r *Replica) discard(fresh *Store) error {
-	err := fresh.Close()
-	if r.config.Dir != "" {
-		err = errors.Join(err, os.RemoveAll(filepath.Join(r.config.Dir, installingFolder)))
-	}
-	return err
 }
 
 // take writes the records of a snapshot, of those that are wanted, and the place of a

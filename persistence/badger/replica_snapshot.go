@@ -36,18 +36,14 @@ func (r *Replica) Snapshot(ctx context.Context, w io.Writer) (index uint64, err 
 	s.pins.RLock()
 	defer s.pins.RUnlock()
 	last := persistence.Revision(s.visible.Load())
-	at, index := r.place.encode(), r.place.index
-	proposals := make(map[string][]byte, len(r.known))
-	for name, p := range r.known {
-		proposals[name] = p.encode()
-	}
+	placed, index := r.placed(), r.place.index
 	r.state.Unlock()
 
 	buffered := bufio.NewWriterSize(w, 256<<10)
 	out := newBackupWriter(buffered)
 	out.header(backupHeader{revision: last, at: s.now()})
-	out.frame(framePlace, at)
-	for name, p := range proposals {
+	out.frame(framePlace, placed.place)
+	for name, p := range placed.proposals {
 		out.frame(frameProposal, append(appendText(nil, name), p...))
 	}
 	err = s.attempt(func() error {
@@ -69,33 +65,44 @@ func (r *Replica) Snapshot(ctx context.Context, w io.Writer) (index uint64, err 
 // is cut short or damaged gives an error that is [persistence.ErrCorrupt] and changes
 // nothing. Revisions before that of the snapshot are then no longer in the history.
 func (r *Replica) Install(ctx context.Context, in io.Reader) error {
-	config := r.config
-	if config.Dir != "" {
-		config.Dir = filepath.Join(r.config.Dir, installingFolder)
-		if err := os.RemoveAll(config.Dir); err != nil {
-			return err
-		}
-	}
-	fresh, err := openAs(ctx, config, true)
+	fresh, err := r.openFresh(ctx)
 	if err != nil {
 		return err
 	}
 	var placed replicaPlace
 	err = fresh.restore(ctx, in, &placed)
-	if err == nil && placed.place == nil {
-		err = fmt.Errorf("badger: %w: this is a backup of a store on one node, not the snapshot of a replica", persistence.ErrInvalid)
+	if err == nil {
+		err = placed.check()
 	}
 	if err == nil {
 		err = placed.write(fresh)
 	}
 	if err != nil {
-		err = errors.Join(err, fresh.Close())
-		if config.Dir != "" {
-			err = errors.Join(err, os.RemoveAll(config.Dir))
-		}
-		return err
+		return errors.Join(err, r.discard(fresh))
 	}
 	return r.replace(ctx, fresh)
+}
+
+// openFresh returns an empty store that may become that of the replica, in its folder of
+// its own.
+func (r *Replica) openFresh(ctx context.Context) (*Store, error) {
+	config := r.config
+	if config.Dir != "" {
+		config.Dir = filepath.Join(r.config.Dir, installingFolder)
+		if err := os.RemoveAll(config.Dir); err != nil {
+			return nil, err
+		}
+	}
+	return openAs(ctx, config, true)
+}
+
+// discard removes what openFresh has made.
+func (r *Replica) discard(fresh *Store) error {
+	err := fresh.Close()
+	if r.config.Dir != "" {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(r.config.Dir, installingFolder)))
+	}
+	return err
 }
 
 // replace makes fresh the store of the replica.
@@ -164,6 +171,24 @@ func (r *Replica) openData(ctx context.Context) (*Store, error) {
 type replicaPlace struct {
 	place     []byte
 	proposals map[string][]byte
+}
+
+// placed returns the place in the log and what is known of proposers. The caller holds the
+// lock of the state.
+func (r *Replica) placed() replicaPlace {
+	p := replicaPlace{place: r.place.encode(), proposals: make(map[string][]byte, len(r.known))}
+	for name, known := range r.known {
+		p.proposals[name] = known.encode()
+	}
+	return p
+}
+
+// check refuses a stream that had no place.
+func (p *replicaPlace) check() error {
+	if p.place == nil {
+		return fmt.Errorf("badger: %w: this is a backup of a store on one node, not the snapshot of a replica", persistence.ErrInvalid)
+	}
+	return nil
 }
 
 // add takes a frame of a snapshot.

@@ -30,16 +30,10 @@ func (s *Store) restore(ctx context.Context, r io.Reader, place *replicaPlace) e
 	}
 	defer again.done()
 	var header backupHeader
-	read := func(visit backupVisitor) error {
-		in, err := again.open()
-		if err != nil {
-			return err
-		}
-		return readBackup(ctx, in, visit)
-	}
+	read := func(visit backupVisitor) error { return again.visit(ctx, visit) }
 	err = read(backupVisitor{ // to its end, before anything is changed
 		header:   func(h backupHeader) error { header = h; return nil },
-		record:   func(r persistence.Record) error { _, err := s.costOf(&r); return err },
+		record:   func(r persistence.Record) error { _, err := s.costOf(&r, s.limits); return err },
 		deletion: func(string) error { return nil },
 		replica: func(kind byte, content []byte) error {
 			if place == nil {
@@ -69,9 +63,10 @@ func (s *Store) restore(ctx context.Context, r io.Reader, place *replicaPlace) e
 	return err
 }
 
-// costOf returns what a record costs that is by itself in a transaction.
-func (s *Store) costOf(r *persistence.Record) (int, error) {
-	return s.check(&persistence.Transaction{Then: []persistence.Change{{Key: r.Key, Value: r.Value, Metadata: r.Metadata}}}, s.limits)
+// costOf returns what a record costs that is by itself in a transaction, and refuses one
+// that does not fit the limits.
+func (s *Store) costOf(r *persistence.Record, most limits) (int, error) {
+	return s.check(&persistence.Transaction{Then: []persistence.Change{{Key: r.Key, Value: r.Value, Metadata: r.Metadata}}}, most)
 }
 
 // restore writes everything under the revision of the backup, which nobody reads
@@ -96,7 +91,7 @@ func (b *batch) restore(h backupHeader, read func(backupVisitor) error) error {
 		header:  func(backupHeader) error { return nil },
 		replica: func(byte, []byte) error { return nil },
 		record: func(r persistence.Record) error {
-			cost, err := b.s.costOf(&r)
+			cost, err := b.s.costOf(&r, b.s.limits)
 			if err != nil {
 				return err
 			}
@@ -180,6 +175,15 @@ func (r *replay) open() (io.Reader, error) {
 		return nil, fmt.Errorf("badger: reading the backup again: %w", err)
 	}
 	return r.from, nil
+}
+
+// visit reads the backup from its beginning.
+func (r *replay) visit(ctx context.Context, v backupVisitor) error {
+	in, err := r.open()
+	if err != nil {
+		return err
+	}
+	return readBackup(ctx, in, v)
 }
 
 // contextReader ends a copy when its context does.

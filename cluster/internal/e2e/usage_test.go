@@ -84,27 +84,23 @@ func cpuTime(t testing.TB, pid int) time.Duration {
 // residentSet returns the memory of a process in bytes.
 func residentSet(t testing.TB, pid int) int {
 	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := bytes.Cut(status, []byte("VmRSS:"))
-	var kB int
-	if _, err := fmt.Sscan(string(rest), &kB); err != nil {
-		t.Fatal(err)
-	}
-	return kB << 10
+	return number(t, pid, "status", "VmRSS") << 10 // kB
 }
 
 // written returns how many bytes a process has sent to disks so far.
 func written(t testing.TB, pid int) int {
 	t.Helper()
-	io, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", pid))
+	return number(t, pid, "io", "write_bytes")
+}
+
+// number returns what a line of a file about the process says.
+func number(t testing.TB, pid int, file, name string) (n int) {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, file))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, _ := bytes.Cut(io, []byte("\nwrite_bytes:"))
-	var n int
+	_, rest, _ := bytes.Cut(append([]byte("\n"), text...), []byte("\n"+name+":"))
 	if _, err := fmt.Sscan(string(rest), &n); err != nil {
 		t.Fatal(err)
 	}
