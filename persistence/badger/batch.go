@@ -33,6 +33,7 @@ type batch struct {
 	expiries int64                // the earliest new one, in ns since 1970; 0 is none
 	now      time.Time
 	synced   bool // somebody waits for the disk
+	flushes  int
 	large    bool // values went to the value log
 	failure  error
 	place    func() []byte // of a replica: what to note with the changes
@@ -69,10 +70,10 @@ type prepared struct {
 }
 
 type preparedPut struct {
-	key, stored []byte
-	header      int
-	expires     time.Time
-	pieces      [][]byte // of a value that is not in stored
+	key, prepared []byte // the record without its revision
+	header        int
+	expires       time.Time
+	pieces        [][]byte // of a value that is not in prepared
 }
 
 func prepare(t *persistence.Transaction, at time.Time, cost, piece int) *prepared {
@@ -100,8 +101,8 @@ func (p *prepared) encode(t *persistence.Transaction, at time.Time, cost, piece 
 		var put preparedPut
 		buf, put = preparePut(buf, &r, piece)
 		p.puts = append(p.puts, put)
-		if piece == 0 && len(put.stored) >= valueThreshold {
-			p.large += len(put.stored)
+		if piece == 0 && len(put.prepared) >= valueThreshold {
+			p.large += len(put.prepared)
 		}
 	}
 	p.buf = buf
@@ -116,7 +117,7 @@ func preparePut(buf []byte, r *persistence.Record, piece int) ([]byte, preparedP
 	buf = append(append(buf, spaceRecord), r.Key...)
 	middle := len(buf)
 	buf, p.header = prepareRecord(buf, r, len(p.pieces))
-	p.key, p.stored = buf[start:middle:middle], buf[middle:len(buf):len(buf)]
+	p.key, p.prepared = buf[start:middle:middle], buf[middle:len(buf):len(buf)]
 	return buf, p
 }
 
@@ -245,9 +246,9 @@ func (b *batch) revision(key string) (persistence.Revision, error) {
 
 // put writes a record in the place of one that had so many pieces.
 func (b *batch) put(key string, revision persistence.Revision, p *preparedPut, pieces int) {
-	sealRecord(key, revision, p.stored, p.header)
-	b.large = b.large || len(p.stored) >= valueThreshold
-	b.set(p.key, p.stored)
+	stored := sealRecord(key, revision, p.prepared, p.header)
+	b.large = b.large || len(stored) >= valueThreshold
+	b.set(p.key, stored)
 	for n, piece := range p.pieces {
 		b.set(pieceKey(n, key), piece)
 	}
@@ -373,6 +374,7 @@ func (b *batch) flush() error {
 		return b.failure
 	}
 	b.txn, b.size, b.wrote = nil, 0, true
+	b.flushes++
 	b.keys.clear()
 	return nil
 }

@@ -311,7 +311,7 @@ func (s *Store) harden(b *batch) error {
 	}
 	s.stats.syncs.Add(1)
 	start := time.Now()
-	err := s.disk.sync(s.db, b.last, b.large)
+	err := s.disk.sync(s.db, b.last, b.large || b.flushes > 1)
 	s.commits.synced = time.Since(start)
 	return err
 }

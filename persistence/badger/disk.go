@@ -27,15 +27,16 @@ type disk struct {
 	mark *mark
 	torn string // the newest value log when it was opened, if its last entry was torn
 
-	// dirty says that Badger may have written to other files than the ones that its
-	// own Sync covers: it syncs only the newest log, and there may have been a newer
-	// one since. That is so after opening and after unsynced transactions.
+	// dirty says that more than one transaction of Badger's may not be synced: they may
+	// be in more files than the newest logs. That is so after opening and after unsynced
+	// transactions.
 	dirty atomic.Bool
 	// busy counts those who write to the logs, or sync them, beside the committer.
 	busy atomic.Int32
 
-	mu     sync.Mutex
-	synced map[string]int // per suffix, the oldest log that may not be synced
+	mu       sync.Mutex
+	synced   map[string]int // per suffix, the oldest log that may not be synced
+	memtable *os.File       // that of the memtables; nil if it has not been needed
 }
 
 const lockName = "STORE.LOCK"
@@ -72,21 +73,20 @@ func (d *disk) close() error {
 	if d.mark != nil {
 		err = d.mark.close()
 	}
-	return errors.Join(err, d.lock.Close())
+	return errors.Join(err, d.forget(), d.lock.Close())
 }
 
 // sync makes everything durable that has been committed to Badger, and notes that this
-// reaches up to r.
-func (d *disk) sync(db *badger.DB, r persistence.Revision, large bool) error {
-	// Badger's Sync covers a transaction whole, but for values in a value log that
-	// was full, and for what others have written.
+// reaches up to r. It is in one of Badger's transactions, without values in the value
+// log, unless scattered.
+func (d *disk) sync(db *badger.DB, r persistence.Revision, scattered bool) error {
 	dirty := d.dirty.Swap(false) // before looking at busy, which is set before this is reset
-	if dirty || d.busy.Load() > 0 || large {
+	if dirty || d.busy.Load() > 0 || scattered {
 		if err := d.syncLogs(); err != nil {
 			return err
 		}
 	}
-	if err := db.Sync(); err != nil {
+	if err := d.syncMemtable(db); err != nil {
 		return fmt.Errorf("syncing: %w", err)
 	}
 	d.mark.advance(r)
@@ -113,6 +113,11 @@ func (d *disk) catchUp(r persistence.Revision) error {
 func (d *disk) syncLogs() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	return d.syncListed()
+}
+
+// syncListed does what syncLogs does; the caller has the lock.
+func (d *disk) syncListed() error {
 	names, err := os.ReadDir(d.dir)
 	if err != nil {
 		return err
@@ -129,9 +134,25 @@ func (d *disk) syncLogs() error {
 			}
 			newest = max(newest, id)
 		}
+		if suffix == memtableSuffix && newest != d.synced[suffix] {
+			if err := d.forget(); err != nil {
+				return err
+			}
+		}
 		d.synced[suffix] = newest
 	}
 	return nil
+}
+
+// forget closes the log of a memtable that is no longer the newest, or of a store that is
+// closed.
+func (d *disk) forget() error {
+	if d.memtable == nil {
+		return nil
+	}
+	f := d.memtable
+	d.memtable = nil
+	return f.Close()
 }
 
 func syncFile(path string) error {

@@ -37,33 +37,54 @@ type logEntry struct {
 
 // Transactions that are committed to Badger together are in the log together:
 //
-//	format, then for each: varint ns since 1970, or since the one before, uvarint changes,
-//	changes of (kind, length and text of the key), at last the CRC-32C of all
+//	format, then for each transaction: varint ns since 1970, or since the one before,
+//	changes; at last the CRC-32C of all
+//
+// A change is a byte, with its kind and what its key has in common with the one before,
+// the uvarint length of the rest of the key, and that. A transaction without a change has
+// a byte 0 in its place.
 //
 // Where the history begins anew, since a restored backup has no past, there is one
 // without an end: only the format.
 const (
 	logFormat  = 1
 	baseFormat = 2
+
+	kindMask    = 0x03
+	moreChanges = 0x04 // of the same transaction
+	sharedShift = 3    // above it: how many bytes of the key before begin this one
+	mostShared  = 0xff >> sharedShift
 )
 
 func encodeLog(entries []logEntry) []byte {
 	size := 8
 	for _, e := range entries {
-		size += 2 * binary.MaxVarintLen64
+		size += binary.MaxVarintLen64
 		for _, c := range e.changes {
 			size += 4 + len(c.key)
 		}
 	}
 	dst := append(make([]byte, 0, size), logFormat)
 	var before int64
+	var key string
 	for _, e := range entries {
 		at := e.at.UnixNano()
 		dst = binary.AppendVarint(dst, at-before)
 		before = at
-		dst = binary.AppendUvarint(dst, uint64(len(e.changes)))
-		for _, c := range e.changes {
-			dst = appendText(append(dst, byte(c.kind)), c.key)
+		if len(e.changes) == 0 {
+			dst = append(dst, 0)
+		}
+		for i, c := range e.changes {
+			shared := 0
+			for shared < min(mostShared, len(key), len(c.key)) && key[shared] == c.key[shared] {
+				shared++
+			}
+			head := byte(c.kind) | byte(shared<<sharedShift)
+			if i < len(e.changes)-1 {
+				head |= moreChanges
+			}
+			dst = appendText(append(dst, head), c.key[shared:])
+			key = c.key
 		}
 	}
 	return appendSum(dst)
@@ -96,16 +117,21 @@ func decodeLog(first, last persistence.Revision, version uint64, data []byte) (e
 	}
 	entries = make([]logEntry, 0, last-first+1)
 	var at int64
+	var key string
 	for r := first; r <= last && !d.failed; r++ {
 		at += d.varint()
 		e := logEntry{revision: r, version: version, at: time.Unix(0, at)}
-		e.changes = make([]loggedChange, 0, d.count(2))
-		for range cap(e.changes) {
-			c := loggedChange{kind: changeKind(d.byte()), key: d.text()}
-			if c.kind < changePut || c.kind > changeExpire {
-				d.failed = true
+		for head := byte(moreChanges); head&moreChanges != 0 && !d.failed; {
+			if head = d.byte(); head == 0 {
+				break
 			}
-			e.changes = append(e.changes, c)
+			kind, shared := changeKind(head&kindMask), int(head>>sharedShift)
+			if kind == 0 || shared > len(key) {
+				d.failed = true
+				break
+			}
+			key = key[:shared] + d.text()
+			e.changes = append(e.changes, loggedChange{kind, key})
 		}
 		entries = append(entries, e)
 	}

@@ -7,25 +7,34 @@ import (
 	"fmt"
 	"hash/crc32"
 	"maps"
+	"math/bits"
 	"slices"
 	"time"
 
 	"github.com/troupe-go/troupe/persistence"
 )
 
-// A stored record is a header, two checksums and the value:
+// A stored record is a header, a checksum and the value:
 //
-//	format, revision (8 bytes), uvarint expires (ns since 1970, 0 is never),
-//	uvarint pairs, pairs of (uvarint length, text), uvarint pieces,
-//	CRC-32C of the value, CRC-32C of the key and all of the above, value
+//	flags, revision (in as few bytes as it takes),
+//	recordExpires: uvarint ns since 1970,
+//	recordPairs: uvarint pairs, pairs of (uvarint length, text),
+//	recordLong: uvarint pieces, CRC-32C of the value,
+//	CRC-32C of the key and all of the above, and of the value if it is not long; value
 //
-// A value in pieces is not here but under keys of their own. The header has a checksum
-// of its own, so that it can be trusted without reading a long value from the value
-// log. The checksums are not Badger's: Badger returns no value and no error for a value
-// that it cannot read.
+// A value in pieces is not here but under keys of their own. The header of a long value
+// has a checksum of its own, so that it can be trusted without reading the value from the
+// value log. The checksums are not Badger's: Badger returns no value and no error for a
+// value that it cannot read.
 const (
-	recordFormat = 1
-	maxPieces    = 1 << 12
+	recordFormat  = 0x40 // beside the flags; the lowest 3 bits are the bytes of the revision, less 1
+	recordExpires = 0x08
+	recordPairs   = 0x10
+	recordLong    = 0x20
+	formatMask    = 0xc0
+
+	longValue = 512 // bytes, or in pieces
+	maxPieces = 1 << 12
 )
 
 var errMalformed = errors.New("malformed")
@@ -34,31 +43,37 @@ func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
 
 func encodeRecord(dst []byte, r *persistence.Record) []byte {
 	start := len(dst)
-	var header int
-	dst, header = prepareRecord(dst, r, 0)
-	sealRecord(r.Key, r.Revision, dst[start:], header)
-	return dst
+	dst, header := prepareRecord(dst, r, 0)
+	stored := sealRecord(r.Key, r.Revision, dst[start:], header)
+	return append(dst[:start], stored...)
 }
+
+// revisionRoom is what a prepared record keeps free for the flags and the revision.
+const revisionRoom = 1 + 8
 
 // prepareRecord appends a record that has no revision yet, and returns the length of
 // its header. One in pieces goes without the value.
 func prepareRecord(dst []byte, r *persistence.Record, pieces int) ([]byte, int) {
 	start := len(dst)
-	dst = append(dst, recordFormat)
-	dst = binary.LittleEndian.AppendUint64(dst, 0)
-	var expires uint64
+	flags := byte(recordFormat)
+	dst = append(dst, make([]byte, revisionRoom)...)
 	if !r.Expires.IsZero() {
-		expires = uint64(r.Expires.UnixNano())
+		flags |= recordExpires
+		dst = binary.AppendUvarint(dst, uint64(r.Expires.UnixNano()))
 	}
-	dst = binary.AppendUvarint(dst, expires)
-	dst = binary.AppendUvarint(dst, uint64(len(r.Metadata)))
 	if len(r.Metadata) > 0 {
+		flags |= recordPairs
+		dst = binary.AppendUvarint(dst, uint64(len(r.Metadata)))
 		for _, name := range slices.Sorted(maps.Keys(r.Metadata)) {
 			dst = appendText(appendText(dst, name), r.Metadata[name])
 		}
 	}
-	dst = binary.AppendUvarint(dst, uint64(pieces))
-	dst = binary.LittleEndian.AppendUint32(dst, crc32.Checksum(r.Value, castagnoli()))
+	if pieces > 0 || len(r.Value) >= longValue {
+		flags |= recordLong
+		dst = binary.AppendUvarint(dst, uint64(pieces))
+		dst = binary.LittleEndian.AppendUint32(dst, crc32.Checksum(r.Value, castagnoli()))
+	}
+	dst[start] = flags
 	header := len(dst) - start
 	dst = binary.LittleEndian.AppendUint32(dst, 0)
 	if pieces == 0 {
@@ -67,49 +82,68 @@ func prepareRecord(dst []byte, r *persistence.Record, pieces int) ([]byte, int) 
 	return dst, header
 }
 
-// sealRecord gives a prepared record its revision.
-func sealRecord(key string, revision persistence.Revision, stored []byte, header int) {
-	binary.LittleEndian.PutUint64(stored[1:], uint64(revision))
-	binary.LittleEndian.PutUint32(stored[header:], headerSum(key, stored[:header]))
+// sealRecord gives a prepared record its revision. What it returns is a part of prepared.
+func sealRecord(key string, revision persistence.Revision, prepared []byte, header int) []byte {
+	flags := prepared[0]
+	binary.BigEndian.PutUint64(prepared[1:], uint64(revision))
+	unused := min(bits.LeadingZeros64(uint64(revision))/8, 7)
+	stored, header := prepared[unused:], header-unused
+	stored[0] = flags | byte(7-unused)
+	binary.LittleEndian.PutUint32(stored[header:], recordSum(key, flags, stored[:header], stored[header+4:]))
+	return stored
 }
 
-// headerSum covers the key too: a header under another key is not this record's.
-func headerSum(key string, header []byte) uint32 {
-	return crc32.Update(crc32.Checksum([]byte(key), castagnoli()), castagnoli(), header)
+// recordSum covers the key too: a record under another key is not this one.
+func recordSum(key string, flags byte, header, value []byte) uint32 {
+	sum := crc32.Update(crc32.Checksum([]byte(key), castagnoli()), castagnoli(), header)
+	if flags&recordLong == 0 {
+		sum = crc32.Update(sum, castagnoli(), value)
+	}
+	return sum
 }
 
-// storedRecord is a record whose value has not been read yet.
+// storedRecord is a record whose value may not have been read yet.
 type storedRecord struct {
 	persistence.Record
-	sum    uint32
+	long   bool
+	sum    uint32 // of a long value
 	pieces int    // how many there are of the value; 0 if it is in one
 	inline []byte // that one
 }
 
 func decodeHeader(key string, data []byte) (r storedRecord, err error) {
 	d := decoder{rest: data}
-	if d.byte() != recordFormat {
+	flags := d.byte()
+	if flags&formatMask != recordFormat {
 		return storedRecord{}, fmt.Errorf("%w record header", errMalformed)
 	}
 	r.Key = key
-	r.Revision = persistence.Revision(d.uint64())
-	expires := d.uvarint()
-	if n := d.count(2); n > 0 {
+	for _, b := range d.take(int(flags&7) + 1) {
+		r.Revision = r.Revision<<8 | persistence.Revision(b)
+	}
+	var expires, pieces uint64
+	if flags&recordExpires != 0 {
+		expires = d.uvarint()
+	}
+	if flags&recordPairs != 0 {
+		n := d.count(2)
 		r.Metadata = make(map[string]string, n)
 		for range n {
 			name := d.text()
 			r.Metadata[name] = d.text()
 		}
 	}
-	pieces := d.uvarint()
-	r.sum = d.uint32()
+	if flags&recordLong != 0 {
+		pieces = d.uvarint()
+		r.long, r.sum = true, d.uint32()
+	}
 	header := data[:len(data)-len(d.rest)]
 	want := d.uint32()
 	if d.failed || int64(expires) < 0 || pieces > maxPieces {
 		return storedRecord{}, fmt.Errorf("%w record header", errMalformed)
 	}
-	if headerSum(key, header) != want {
-		return storedRecord{}, errors.New("record header has a wrong checksum")
+	if recordSum(key, flags, header, d.rest) != want {
+		return storedRecord{}, errors.New("record has a wrong checksum")
 	}
 	if expires > 0 {
 		r.Expires = time.Unix(0, int64(expires))
@@ -120,7 +154,7 @@ func decodeHeader(key string, data []byte) (r storedRecord, err error) {
 
 // record returns the record with its value, of which data is all.
 func (r *storedRecord) record(data []byte) (persistence.Record, error) {
-	if crc32.Checksum(data, castagnoli()) != r.sum {
+	if r.long && crc32.Checksum(data, castagnoli()) != r.sum {
 		return persistence.Record{}, errors.New("value has a wrong checksum")
 	}
 	r.Value = data
@@ -173,13 +207,6 @@ func (d *decoder) byte() byte {
 func (d *decoder) uint32() uint32 {
 	if b := d.take(4); b != nil {
 		return binary.LittleEndian.Uint32(b)
-	}
-	return 0
-}
-
-func (d *decoder) uint64() uint64 {
-	if b := d.take(8); b != nil {
-		return binary.LittleEndian.Uint64(b)
 	}
 	return 0
 }
