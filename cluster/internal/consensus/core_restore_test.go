@@ -126,7 +126,7 @@ func TestABackupTakesThePlaceOfWhatIsThere(t *testing.T) {
 func TestARestorationHappensAsAWholeOrNotAtAll(t *testing.T) {
 	outcomes := map[string]int{}
 	for _, fault := range []string{"the leader crashes", "the leader is cut off", "the node is cut off"} {
-		for seed := range uint64(4) {
+		for seed := range seeds(4) {
 			t.Run(fmt.Sprint(fault, " ", seed), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					w := newWorld(t, seed)

@@ -55,7 +55,7 @@ func (w *world) oneCore() (core string) {
 }
 
 func TestNodesThatStartTogetherFormOneCore(t *testing.T) {
-	for seed := range uint64(25) {
+	for seed := range seeds(25) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, seed)
@@ -125,7 +125,7 @@ func TestExpectedNodesAreWaitedFor(t *testing.T) {
 // TestSplitOfTheExpectedNeverFoundsTwo has the sides of a split cluster use the store
 // before there is a core.
 func TestSplitOfTheExpectedNeverFoundsTwo(t *testing.T) {
-	for seed := range uint64(15) {
+	for seed := range seeds(15) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, seed)

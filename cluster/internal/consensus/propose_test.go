@@ -67,7 +67,7 @@ func (w *world) unsettle(period time.Duration) {
 }
 
 func TestTransactionIsAppliedOnceThroughLeaderChanges(t *testing.T) {
-	for seed := range uint64(3) {
+	for seed := range seeds(3) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, seed)

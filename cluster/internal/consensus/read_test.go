@@ -70,7 +70,7 @@ func registers() porcupine.Model {
 }
 
 func TestHistoriesUnderFaultsAreLinearizable(t *testing.T) {
-	for seed := range uint64(6) {
+	for seed := range seeds(6) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, seed)

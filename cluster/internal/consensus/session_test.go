@@ -128,7 +128,7 @@ func TestSessionOfACrashedNodeExpires(t *testing.T) {
 // TestOwnerStopsBeforeTheLeaderExpires cuts the owner off in different ways.
 func TestOwnerStopsBeforeTheLeaderExpires(t *testing.T) {
 	for _, timing := range []Timing{Local(), LAN(), WAN()} {
-		for seed := range uint64(6) {
+		for seed := range seeds(6) {
 			t.Run(fmt.Sprint(timing.Heartbeat, seed), func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					w := newWorld(t, seed)
@@ -173,13 +173,9 @@ func TestOwnerStopsBeforeTheLeaderExpires(t *testing.T) {
 
 // TestSessionsOutliveTheLeader allows for elections that need several rounds.
 func TestSessionsOutliveTheLeader(t *testing.T) {
-	seeds := uint64(10)
-	if raceEnabled {
-		seeds = 4
-	}
 	for _, timing := range []Timing{Local(), LAN(), WAN()} {
 		ended, all := 0, 0
-		for seed := range seeds {
+		for seed := range seeds(10) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, seed)
 				w.timing = timing
@@ -229,7 +225,7 @@ func TestNewLeaderGivesAllOfTheTime(t *testing.T) {
 }
 
 func TestWhatIsOwnedVanishesAlsoIfTheLeaderCrashesMeanwhile(t *testing.T) {
-	for seed := range uint64(8) {
+	for seed := range seeds(8) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, seed)

@@ -41,7 +41,7 @@ func (n *node) collect(ctx context.Context, key string, after persistence.Revisi
 // TestWatchersSeeEachChangeOnceAndInOrder changes leaders, and takes replicas away, while
 // some watch.
 func TestWatchersSeeEachChangeOnceAndInOrder(t *testing.T) {
-	for seed := range uint64(4) {
+	for seed := range seeds(4) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t, seed)
