@@ -45,6 +45,7 @@ const rooms = `
 	cluster/lock                 < mailbox security settings actor persistence cluster
 	cluster/topic                < mailbox security settings actor persistence cluster
 	cluster/virtual              < mailbox security settings actor persistence cluster
+	cluster/config               < mailbox security settings actor persistence cluster
 	cluster/gateway              < mailbox security settings actor persistence cluster
 
 	mailbox/queuetest            < mailbox
@@ -86,6 +87,7 @@ const testRooms = `
 	cluster/lock                 < cluster/clustertest persistence/badger
 	cluster/topic                < cluster/clustertest
 	cluster/virtual              < cluster/clustertest persistence/badger
+	cluster/config               < cluster/clustertest persistence/badger
 	cluster/gateway              < cluster/clustertest
 	demo/...                     < cluster/clustertest actor/actortest
 `
@@ -109,7 +111,13 @@ const modules = `
 	golang.org/x/net/ipv6                          < cluster/discovery
 	github.com/dgraph-io/badger/v4/...             < persistence/badger
 	github.com/dgraph-io/ristretto/v2/...          < persistence/badger
-	github.com/knadh/koanf/...                     < settings
+	github.com/knadh/koanf/v2                      < settings settings/sourcetest
+	github.com/fsnotify/fsnotify                   < settings
+	github.com/go-playground/validator/v10         < settings
+	github.com/pelletier/go-toml/v2/...            < settings
+	go.yaml.in/yaml/v3                             < settings
+	github.com/agnivade/levenshtein                < settings
+	github.com/dustin/go-humanize                  < settings
 	github.com/anishathalye/porcupine              < persistence/storetest cluster/internal/chaos
 	github.com/gofrs/flock                         < persistence/badger cluster/discovery
 	golang.org/x/crypto/argon2                     < security
@@ -121,6 +129,7 @@ const modules = `
 const testModules = `
 	go.uber.org/goleak                             < mailbox/... security/... settings/... actor/... persistence/... cluster/... demo/...
 	github.com/anishathalye/porcupine              < persistence/... cluster/...
+	github.com/knadh/koanf/...                     < settings/...
 	google.golang.org/grpc/...                     < cluster cluster/clustertest
 	google.golang.org/protobuf/...                 < cluster cluster/clustertest
 `

@@ -1,0 +1,159 @@
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/knadh/koanf/v2"
+)
+
+// provider is a source that a user has made.
+type provider struct {
+	name   string
+	from   koanf.Provider
+	parser koanf.Parser
+}
+
+// watcher and unwatcher are what a provider has that can be followed.
+type (
+	watcher interface {
+		Watch(changed func(event any, err error)) error
+	}
+	unwatcher interface{ Unwatch() error }
+)
+
+// From is a Provider of koanf: its Read, or its ReadBytes and a parser if one is given.
+// name stands for it in errors and in [Live.Explain].
+//
+// If the provider has the methods
+//
+//	Watch(func(event any, err error)) error
+//	Unwatch() error
+//
+// it is followed. Watch may return at once or when Unwatch is called; Unwatch ends
+// what Watch started. When Watch or its function tells of an error, the provider is
+// unwatched and watched again, after a pause. Without these methods the provider is
+// read again when another source has changed. Its methods may be called concurrently,
+// and must return; what Read returned must not be changed later.
+func From(name string, from koanf.Provider, parser ...koanf.Parser) Source {
+	p := provider{name: name, from: from}
+	if len(parser) > 0 {
+		p.parser = parser[0]
+	}
+	return p
+}
+
+func (s provider) addTo(p *plan) { p.sources = append(p.sources, s) }
+
+func (s provider) read(r *reader) {
+	var values map[string]any
+	at := Origin{Source: s.name}
+	r.sources = append(r.sources, s.name)
+	err := guard("the provider", func() (err error) {
+		if s.from == nil {
+			return errors.New("it is nil: give From a provider")
+		}
+		if s.parser == nil {
+			values, err = s.from.Read()
+			return err
+		}
+		content, err := s.from.ReadBytes()
+		if err == nil && len(content) > maxFileSize {
+			err = fmt.Errorf("%w: it has more than %d bytes: make it smaller", errTooLarge, maxFileSize)
+		}
+		if err != nil {
+			return err
+		}
+		if values, err = s.parser.Unmarshal(content); err != nil {
+			r.problems.add(Malformed, "", at, "it cannot be parsed: %v", err)
+		}
+		return nil
+	})
+	if err != nil {
+		unreadable(r, s.name, err)
+		return
+	}
+	g := &grower{source: s.name, loose: s.parser == nil}
+	root, err := g.grow("", values)
+	if err != nil {
+		r.problems.add(kindOf(err), "", at, "%v", err)
+		return
+	}
+	r.add(root, true, ".")
+}
+
+func kindOf(err error) Code {
+	if errors.Is(err, errLimit) {
+		return TooLarge
+	}
+	return WrongType
+}
+
+type memory struct {
+	name string
+	root *node
+	err  error
+}
+
+// Map is values in memory, such as the defaults of a program that it computes. Keys are
+// names or paths: {"http.timeout": "5s"} and {"http": {"timeout": "5s"}} are the same.
+// The map is copied.
+func Map(values map[string]any) Source {
+	const name = "map"
+	g := &grower{source: name}
+	m := memory{name: name, root: &node{kind: table, fields: make(map[string]*node), at: Origin{Source: name}}}
+	for _, path := range slices.Sorted(maps.Keys(values)) {
+		value, err := g.grow("", map[string]any{path: values[path]})
+		if err == nil {
+			err = graft(m.root, path, value.fields[path])
+		}
+		m.err = errors.Join(m.err, err)
+	}
+	return m
+}
+
+// graft puts a value into a table, below the steps of a path.
+func graft(into *node, path string, value *node) error {
+	steps, ok := split(path)
+	if !ok || len(steps) == 0 {
+		return fmt.Errorf("%q is no key: separate names by dots, and quote those that have dots", path)
+	}
+	last := len(steps) - 1
+	for _, step := range steps[:last] {
+		below := into.fields[step]
+		if below == nil {
+			below = &node{kind: table, fields: make(map[string]*node), at: into.at}
+			into.fields[step] = below
+		}
+		if below.kind != table {
+			return fmt.Errorf("the key %s is there twice: remove one", path)
+		}
+		into = below
+	}
+	existing := into.fields[steps[last]]
+	switch {
+	case existing == nil:
+		into.fields[steps[last]] = value
+	case existing.kind != table || value.kind != table:
+		return fmt.Errorf("the key %s is there twice: remove one", path)
+	default:
+		for _, name := range slices.Sorted(maps.Keys(value.fields)) {
+			if err := graft(existing, join("", name), value.fields[name]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (m memory) addTo(p *plan) { p.sources = append(p.sources, m) }
+
+func (m memory) read(r *reader) {
+	if m.err != nil {
+		r.problems.add(Malformed, "", Origin{Source: m.name}, "%v", m.err)
+		return
+	}
+	r.add(m.root, true, ".")
+}
