@@ -25,21 +25,23 @@ const (
 
 // Supervision says what becomes of an actor when a handler or Started panics.
 // The idea is Erlang's (https://www.erlang.org/doc/system/sup_princ.html); as in
-// Akka Typed it belongs to the definition of the actor that fails.
+// Akka Typed it belongs to the definition of the actor that fails. Package settings can
+// fill all but Decide; a change counts for definitions that are made after it.
 type Supervision struct {
 	// Decide chooses by the recovered value. Nil always restarts. It must not
 	// block; a panic in it counts as Stop.
-	Decide func(failure any) Directive
+	Decide func(failure any) Directive `koanf:"-"`
 	// MaxRestarts is how many restarts within Within are tried before the actor
 	// is stopped. 0, the default, is no limit.
-	MaxRestarts int
+	MaxRestarts int `doc:"How many restarts within the time of within are tried before the actor is stopped.\n0 is no limit." validate:"min=0"`
 	// Within is the window in which failures are counted. Default 1 minute.
-	Within time.Duration
+	Within time.Duration `default:"1m" doc:"The time in which failures are counted." validate:"min=0s"`
 	// MinBackoff is the pause before the second restart within Within; the first
 	// is immediate, and each further pause is twice the one before, up to
 	// MaxBackoff, shortened by up to a fifth at random. Defaults 10 ms and 10 s.
 	// An actor that drains stops rather than pause.
-	MinBackoff, MaxBackoff time.Duration
+	MinBackoff time.Duration `default:"10ms" doc:"The pause before the second restart; each further one is twice as long." validate:"min=0s"`
+	MaxBackoff time.Duration `default:"10s" doc:"The longest pause." validate:"min=0s"`
 }
 
 func (s Supervision) withDefaults() Supervision {

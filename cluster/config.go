@@ -1,120 +1,164 @@
 package cluster
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"log/slog"
 	"net"
 	"os"
 	"strconv"
-	"strings"
 
 	"github.com/troupe-go/troupe/actor"
 	"github.com/troupe-go/troupe/cluster/discovery"
 	"github.com/troupe-go/troupe/security"
+	"github.com/troupe-go/troupe/settings"
 )
 
-// config is what the options and the environment amount to.
+// config is what the options, and the settings or the environment, amount to.
 type config struct {
-	cluster, name     string
-	listen, advertise string
-	seeds             []string
-	dns               string
-	stateDir          string
-	secret            security.Secret
-	credentials       *security.Credentials
-	discoveries       []Discovery
-	ownDiscoveries    bool
-	network           Network
-	log               *slog.Logger
-	timing            Timing
-	maxMessage        int
-	system            []actor.SystemOption
-	voters, expect    int
-	getenv            func(string) string
+	Config                             // what counts
+	code     Config                    // what options say of that, which wins
+	wanted   Config                    // what settings say, with code over it
+	ownKeys  bool                      // options say which secret or credentials
+	settings *feed                     // nil for the environment
+	schema   *settings.Live[unchecked] // closed: it tells Configs apart, and holds the environment or the defaults
+
+	secret         security.Secret
+	credentials    *security.Credentials
+	discoveries    []Discovery
+	ownDiscoveries bool
+	network        Network
+	log            *slog.Logger
+	level          *slog.LevelVar // of log
+	system         []actor.SystemOption
+	getenv         func(string) string
 }
+
+// unchecked is a Config that is not validated yet: what options say wins, right or wrong.
+type unchecked Config
 
 // largestMessage is the largest WithMaxMessage.
 const largestMessage = 1 << 30
 
-func newConfig(options []Option) (*config, error) {
+func newConfig(ctx context.Context, options []Option) (*config, error) {
 	c := &config{getenv: os.Getenv, log: slog.Default(), network: IPNetwork{}}
 	for _, o := range options {
 		o.apply(c)
 	}
-	if err := c.readEnvironment(); err != nil {
+	c.ownKeys = !c.onLoopback()
+	said, err := c.read(ctx)
+	if err != nil {
 		return nil, err
 	}
-	if c.cluster == "" {
-		c.cluster = "troupe"
+	c.wanted = c.over(said)
+	c.Config = c.wanted
+	c.level = new(slog.LevelVar)
+	c.level.Set(leastOf(c.LogLevel))
+	c.log = slog.New(levelled{c.log.Handler(), c.level})
+	if err := c.Validate(); err != nil {
+		return nil, invalid("%w", err)
+	}
+	if err := c.loadKeys(); err != nil {
+		return nil, err
+	}
+	if c.Cluster == "" {
+		c.Cluster = defaultCluster
 		if c.credentials != nil {
-			c.cluster = c.credentials.Cluster()
+			c.Cluster = c.credentials.Cluster()
 		}
 	}
-	if c.name == "" && c.credentials != nil {
-		c.name = c.credentials.Node()
+	if c.Name == "" && c.credentials != nil {
+		c.Name = c.credentials.Node()
 	}
 	return c, c.validate()
 }
 
-// readEnvironment fills what no option has set.
-func (c *config) readEnvironment() error {
-	for key, value := range map[string]*string{
-		"TROUPE_CLUSTER":   &c.cluster,
-		"TROUPE_NAME":      &c.name,
-		"TROUPE_LISTEN":    &c.listen,
-		"TROUPE_ADVERTISE": &c.advertise,
-		"TROUPE_DNS":       &c.dns,
-	} {
-		if *value == "" {
-			*value = c.getenv(key)
-		}
+const defaultCluster = "troupe"
+
+// read returns what the settings, or else the environment, say.
+func (c *config) read(ctx context.Context) (*Config, error) {
+	var sources []settings.Source
+	switch {
+	case c.settings == nil:
+		sources = environment(c.getenv)
+	case c.settings.current == nil:
+		return nil, invalid("FromSettings was given nil: load the settings before")
 	}
-	if seeds := c.getenv("TROUPE_SEEDS"); seeds != "" && len(c.seeds) == 0 {
-		for seed := range strings.SplitSeq(seeds, ",") {
-			c.seeds = append(c.seeds, strings.TrimSpace(seed))
-		}
+	live, err := settings.Load[unchecked](ctx, sources...)
+	if err != nil && ctx.Err() == nil {
+		return nil, invalid("%w", err)
+	} else if err != nil {
+		return nil, err
 	}
-	if text := c.getenv("TROUPE_SECRET"); text != "" && c.onLoopback() {
-		secret, err := security.ParseSecret(text)
-		if err != nil {
-			return invalid("TROUPE_SECRET: %w", err)
-		}
-		c.secret = secret
+	live.Close()
+	c.schema = live
+	if c.settings == nil {
+		return c.said(), nil
 	}
-	return nil
+	return c.settings.current(c.said()), nil
 }
 
+// said returns what the environment said, or the defaults if it was not read.
+func (c *config) said() *Config { return (*Config)(c.schema.Get()) }
+
+// differing returns the keys that have changed.
+func (c *config) differing(old, new Config) []string {
+	return c.schema.Changed((*unchecked)(&old), (*unchecked)(&new))
+}
+
+// over returns what options say, and what said does where they say nothing.
+func (c *config) over(said *Config) Config {
+	merged, code := *said, &c.code
+	merged.Cluster = cmp.Or(code.Cluster, said.Cluster)
+	merged.Name = cmp.Or(code.Name, said.Name)
+	merged.Listen = cmp.Or(code.Listen, said.Listen)
+	merged.Advertise = cmp.Or(code.Advertise, said.Advertise)
+	merged.DNS = cmp.Or(code.DNS, said.DNS)
+	merged.StateDir = cmp.Or(code.StateDir, said.StateDir)
+	merged.Timing = cmp.Or(code.Timing, said.Timing)
+	merged.Voters = cmp.Or(code.Voters, said.Voters)
+	merged.Expect = cmp.Or(code.Expect, said.Expect)
+	merged.MaxMessage = cmp.Or(code.MaxMessage, said.MaxMessage)
+	if len(code.Seeds) > 0 {
+		merged.Seeds = code.Seeds
+	}
+	if c.ownKeys {
+		merged.Secret, merged.Certificates = settings.Secret{}, Certificates{}
+	}
+	return merged
+}
+
+// loadKeys makes a secret or credentials of what the settings say.
+func (c *config) loadKeys() (err error) {
+	if !c.Secret.IsZero() {
+		if c.secret, err = security.ParseSecret(c.Secret.Reveal()); err != nil {
+			return invalid("secret: %w", err)
+		}
+	}
+	if files := c.Certificates; files != (Certificates{}) {
+		c.credentials, err = security.LoadCertificates(c.secret, cmp.Or(c.Cluster, defaultCluster), security.CertificateFiles(files))
+	}
+	return err
+}
+
+// validate checks what Config.Validate and its tags leave to be checked: what options
+// may have set, and what depends on them.
 func (c *config) validate() error {
-	if c.maxMessage < 0 || c.maxMessage > largestMessage {
-		return invalid("a largest message of %d bytes: choose 1 byte to 1 GiB", c.maxMessage)
+	if c.MaxMessage < 0 || c.MaxMessage > largestMessage {
+		return invalid("a largest message of %d bytes: choose 1 byte to 1 GiB", c.MaxMessage)
 	}
-	if c.voters != 0 && c.voters != 1 && c.voters != 3 && c.voters != 5 {
-		return invalid("%d voters: choose 1, 3 or 5", c.voters)
+	if c.Voters != 0 && c.Voters != 1 && c.Voters != 3 && c.Voters != 5 {
+		return invalid("%d voters: choose 1, 3 or 5", c.Voters)
 	}
-	if most := max(c.voters, 3); c.expect < 0 || c.expect > most {
-		return invalid("%d nodes are expected to found the replicated store: choose up to %d, or more voters", c.expect, most)
+	if most := max(c.Voters, 3); c.Expect < 0 || c.Expect > most {
+		return invalid("%d nodes are expected to found the replicated store: choose up to %d, or more voters", c.Expect, most)
 	}
-	if err := security.ValidateCluster(c.cluster); err != nil {
-		return invalid("%w", err)
+	if c.credentials != nil && c.credentials.Cluster() != c.Cluster {
+		return invalid("the credentials are for cluster %q, not %q", c.credentials.Cluster(), c.Cluster)
 	}
-	if c.credentials != nil && c.credentials.Cluster() != c.cluster {
-		return invalid("the credentials are for cluster %q, not %q", c.credentials.Cluster(), c.cluster)
-	}
-	if c.name != "" {
-		if err := security.ValidateNode(c.name); err != nil {
-			return invalid("%w", err)
-		}
-	}
-	for _, seed := range c.seeds {
-		if !isHostPort(seed) {
-			return invalid("the seed %q is not host:port", seed)
-		}
-	}
-	if c.dns != "" && !strings.HasPrefix(c.dns, "_") && !isHostPort(c.dns) {
-		return invalid("the DNS name %q is neither host:port nor _service._proto.name", c.dns)
-	}
-	if c.listen != "" && c.onLoopback() && !isLoopback(c.listen) {
-		return invalid("to listen on %q, beyond this host, choose a secret: set TROUPE_SECRET on all nodes", c.listen)
+	if c.Listen != "" && c.onLoopback() && !isLoopback(c.Listen) {
+		return invalid("to listen on %q, beyond this host, choose a secret: set TROUPE_SECRET, or the setting secret, on all nodes", c.Listen)
 	}
 	return nil
 }
@@ -130,8 +174,8 @@ func (c *config) onLoopback() bool { return c.secret.IsZero() && c.credentials =
 
 // state returns the state folder, if there is one.
 func (c *config) state() (string, error) {
-	if c.stateDir != "" {
-		return c.stateDir, nil
+	if c.StateDir != "" {
+		return c.StateDir, nil
 	}
 	dir, err := security.StateDir(c.getenv)
 	if err != nil {
@@ -157,9 +201,9 @@ func (c *config) derive() (*security.Credentials, error) {
 		if created {
 			c.log.Info("made a secret for the nodes of this user on this host", "folder", dir)
 		}
-		return security.Derive(secret, c.cluster)
+		return security.Derive(secret, c.Cluster)
 	}
-	return security.Derive(c.secret, c.cluster)
+	return security.Derive(c.secret, c.Cluster)
 }
 
 // ways returns the discoveries that apply.
@@ -171,11 +215,11 @@ func (c *config) ways(loopback bool) []Discovery {
 	if dir, err := c.nodesDir(); err == nil {
 		ways = append(ways, discovery.Local(dir, discovery.WithLogger(c.log)))
 	}
-	if len(c.seeds) > 0 {
-		ways = append(ways, discovery.Static(c.seeds...))
+	if len(c.Seeds) > 0 {
+		ways = append(ways, discovery.Static(c.Seeds...))
 	}
-	if c.dns != "" {
-		ways = append(ways, discovery.DNS(c.dns))
+	if c.DNS != "" {
+		ways = append(ways, discovery.DNS(c.DNS))
 	}
 	if !loopback {
 		ways = append(ways, discovery.MDNS(discovery.WithLogger(c.log)))

@@ -24,7 +24,7 @@ const corePath = "\x00core"
 // somebody uses it, or if the node has a replica from before.
 func (n *Node) openCore(c *config, timing Timing) error {
 	dir := ""
-	if n.slot != nil || c.stateDir != "" {
+	if n.slot != nil || c.StateDir != "" {
 		state, err := c.state()
 		if err != nil {
 			return err
@@ -42,8 +42,8 @@ func (n *Node) openCore(c *config, timing Timing) error {
 		Dir:            dir,
 		Logger:         n.log,
 		Timing:         preset(),
-		Voters:         c.voters,
-		Expect:         c.expect,
+		Voters:         c.Voters,
+		Expect:         c.Expect,
 		Settle:         wait,
 		Members:        n.coreMembers,
 		MembersChanged: n.directory.change,

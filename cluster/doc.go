@@ -34,18 +34,25 @@
 //     moment, and both sides of a partition go on with what they see.
 //   - One live node has a name: of two, the later leaves, and [Node.Err] says why.
 //
-// # Environment
+// # Settings
 //
-// Options win over these variables:
+// Options win over these variables, and [FromSettings] takes their place:
 //
-//	TROUPE_CLUSTER    name of the cluster; see WithCluster
-//	TROUPE_NAME       name of the node; see WithName
-//	TROUPE_SECRET     the secret the nodes share; see WithSecret
-//	TROUPE_LISTEN     the address to listen on; see WithListen
-//	TROUPE_ADVERTISE  the address others reach it at; see WithAdvertise
-//	TROUPE_SEEDS      addresses to contact first, separated by commas; see WithSeeds
-//	TROUPE_DNS        a name to look up for such addresses; see WithDNS
-//	TROUPE_STATE_DIR  what is kept between runs; see WithStateDir
+//	TROUPE_CLUSTER       name of the cluster; see WithCluster
+//	TROUPE_NAME          name of the node; see WithName
+//	TROUPE_SECRET        the secret the nodes share; see WithSecret
+//	TROUPE_CERTIFICATES_CA, TROUPE_CERTIFICATES_CERTIFICATE, TROUPE_CERTIFICATES_KEY
+//	                     files with a certificate of the node; see Certificates
+//	TROUPE_LISTEN        the address to listen on; see WithListen
+//	TROUPE_ADVERTISE     the address others reach it at; see WithAdvertise
+//	TROUPE_SEEDS         addresses to contact first, separated by commas; see WithSeeds
+//	TROUPE_DNS           a name to look up for such addresses; see WithDNS
+//	TROUPE_STATE_DIR     what is kept between runs; see WithStateDir
+//	TROUPE_TIMING        local, lan or wan; see WithTiming
+//	TROUPE_VOTERS        how many keep the replicated store; see WithVoters
+//	TROUPE_EXPECT        how many found it; see WithExpect
+//	TROUPE_MAX_MESSAGE   the largest message, such as 4MiB; see WithMaxMessage
+//	TROUPE_LOG_LEVEL     the least level to log; see Config
 //
 // Package clustertest runs whole clusters in one test, on a network in memory.
 package cluster

@@ -24,28 +24,28 @@ func (c *config) nodesDir() (string, error) {
 // claim takes a name for the node. The slot is nil where nothing is kept between
 // runs: the name is given, and so are the ways to find others.
 func (c *config) claim(ctx context.Context) (name string, slot *discovery.Slot, err error) {
-	if c.name != "" && c.ownDiscoveries {
-		return c.name, nil, nil
+	if c.Name != "" && c.ownDiscoveries {
+		return c.Name, nil, nil
 	}
 	dir, err := c.nodesDir()
 	if err != nil {
-		if c.name != "" {
+		if c.Name != "" {
 			c.log.Warn("nothing is kept between runs", "reason", err)
-			return c.name, nil, nil
+			return c.Name, nil, nil
 		}
 		return "", nil, err
 	}
-	if c.name != "" {
-		slot, err = discovery.ClaimName(ctx, dir, c.cluster, c.name)
+	if c.Name != "" {
+		slot, err = discovery.ClaimName(ctx, dir, c.Cluster, c.Name)
 	} else {
-		slot, err = discovery.ClaimSlot(ctx, dir, c.cluster, hostName())
+		slot, err = discovery.ClaimSlot(ctx, dir, c.Cluster, hostName())
 	}
 	if errors.Is(err, discovery.ErrNameTaken) {
-		return "", nil, actor.Errorf(actor.AlreadyExists, "another process of this user is node %q of cluster %q; use another name, or stop it: %w: %w", c.name, c.cluster, ErrNameTaken, err)
+		return "", nil, actor.Errorf(actor.AlreadyExists, "another process of this user is node %q of cluster %q; use another name, or stop it: %w: %w", c.Name, c.Cluster, ErrNameTaken, err)
 	}
-	if err != nil && c.name != "" && !c.onLoopback() {
+	if err != nil && c.Name != "" && !c.onLoopback() {
 		c.log.Warn("nothing is kept between runs", "reason", err)
-		return c.name, nil, nil
+		return c.Name, nil, nil
 	}
 	if err != nil {
 		return "", nil, err
@@ -72,8 +72,8 @@ func hostName() string {
 // open listens on the configured address, or on the first of the usual ones that
 // is free.
 func (c *config) open(ctx context.Context, lastAddress string) (net.Listener, net.PacketConn, error) {
-	if c.listen != "" {
-		return c.network.Listen(ctx, c.listen)
+	if c.Listen != "" {
+		return c.network.Listen(ctx, c.Listen)
 	}
 	host, ports := "", []string{DefaultPort, "0"}
 	if c.onLoopback() {

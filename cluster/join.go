@@ -38,12 +38,12 @@ const (
 // [ErrNameTaken], [ErrWrongSecret] for a seed that refuses this node, and what the
 // system says of an address that cannot be listened on.
 func Join(ctx context.Context, options ...Option) (*Node, error) {
-	c, err := newConfig(options)
+	c, err := newConfig(ctx, options)
 	if err != nil {
 		return nil, fmt.Errorf("cluster: %w", err)
 	}
 	n := &Node{
-		cluster:     c.cluster,
+		cluster:     c.Cluster,
 		incarnation: newIncarnation(),
 		started:     time.Now(),
 		log:         c.log,
@@ -51,6 +51,7 @@ func Join(ctx context.Context, options ...Option) (*Node, error) {
 		ready:       make(chan struct{}),
 		left:        make(chan struct{}),
 	}
+	n.policies.set(c.Services)
 	err = n.start(ctx, c)
 	close(n.ready)
 	if err != nil {
@@ -58,7 +59,7 @@ func Join(ctx context.Context, options ...Option) (*Node, error) {
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), failTimeout)
 		defer cancel()
 		_ = n.Leave(stop)
-		return nil, fmt.Errorf("cluster: join %q: %w", c.cluster, err)
+		return nil, fmt.Errorf("cluster: join %q: %w", c.Cluster, err)
 	}
 	n.log.Info("joined", "members", len(n.Members()))
 	return n, nil
@@ -95,7 +96,10 @@ func (n *Node) start(ctx context.Context, c *config) error {
 			return err
 		}
 	}
-	return n.gossip.Settle(ctx) // what gossip knows now, the caller finds here
+	if err := n.gossip.Settle(ctx); err != nil { // what gossip knows now, the caller finds here
+		return err
+	}
+	return n.follow(c)
 }
 
 // listen opens the one port.
@@ -119,7 +123,7 @@ func (n *Node) listen(ctx context.Context, c *config) (loopback bool, err error)
 		_, _ = listener.Close(), packets.Close()
 		return false, err
 	}
-	n.address = c.advertise
+	n.address = c.Advertise
 	if n.address == "" {
 		address, err := advertiseAddress(listener.Addr())
 		if err != nil {
@@ -137,7 +141,7 @@ func (n *Node) listen(ctx context.Context, c *config) (loopback bool, err error)
 	}
 	loopback = isLoopback(n.address)
 	if loopback && c.onLoopback() {
-		n.log.Info("listening on loopback only: no secret was chosen; set TROUPE_SECRET to let other hosts join", "address", n.address)
+		n.log.Info("listening on loopback only: no secret was chosen; set TROUPE_SECRET, or the setting secret, to let other hosts join", "address", n.address)
 	} else {
 		n.log.Info("listening", "address", n.address)
 	}
@@ -160,13 +164,13 @@ func (n *Node) connect(c *config, keys *security.Credentials, loopback bool) err
 		PeerName:    peerName,
 		Handler:     n.inbound,
 		Dropped:     n.dropped,
-		MaxMessage:  c.maxMessage,
+		MaxMessage:  int(c.MaxMessage),
 		Logger:      n.log,
 	})
 	if err != nil {
 		return err
 	}
-	timing := c.timing
+	timing := c.Timing
 	if timing == defaultTiming && loopback {
 		timing = Local
 	}

@@ -22,6 +22,7 @@ func (n *Node) Leave(ctx context.Context) error {
 func (n *Node) leave(ctx context.Context) {
 	defer close(n.left)
 	var errs []error
+	n.unfollow()
 	n.farewells.run(ctx)
 	if n.finder != nil {
 		n.finder.stop(ctx)

@@ -44,6 +44,8 @@ type Node struct {
 	farewells farewells
 
 	extensions extensions
+	policies   policies
+	follower   *follower // nil if there is nothing to follow
 
 	running sync.WaitGroup // goroutines of the node itself
 	ready   chan struct{}  // closed when Join is through, with or without success

@@ -1,18 +1,21 @@
 package cluster
 
 import (
+	"errors"
 	"log/slog"
 
 	"github.com/troupe-go/troupe/actor"
 	"github.com/troupe-go/troupe/cluster/internal/gossip"
 	"github.com/troupe-go/troupe/security"
+	"github.com/troupe-go/troupe/settings"
 )
 
 // DefaultPort is the port of a node that listens on the network and is given
 // none, if it is free.
 const DefaultPort = "7420"
 
-// Option changes how a node joins. Options win over the environment.
+// Option changes how a node joins. The options here win over [FromSettings], and that
+// takes the place of the environment.
 type Option interface{ apply(*config) }
 
 type option func(*config)
@@ -32,6 +35,33 @@ const (
 	WAN                  // nodes far apart: about 45 seconds
 )
 
+// String returns the name that settings have for it, "" for the default.
+func (t Timing) String() string {
+	switch t {
+	case Local:
+		return "local"
+	case LAN:
+		return "lan"
+	case WAN:
+		return "wan"
+	}
+	return ""
+}
+
+// MarshalText returns String.
+func (t Timing) MarshalText() ([]byte, error) { return []byte(t.String()), nil }
+
+// UnmarshalText reads what String returns.
+func (t *Timing) UnmarshalText(text []byte) error {
+	for _, known := range []Timing{defaultTiming, Local, LAN, WAN} {
+		if known.String() == string(text) {
+			*t = known
+			return nil
+		}
+	}
+	return errors.New("choose local, lan or wan")
+}
+
 func (t Timing) preset() gossip.Preset {
 	switch t {
 	case Local:
@@ -44,12 +74,12 @@ func (t Timing) preset() gossip.Preset {
 
 // WithCluster names the cluster: nodes of different clusters never meet. Also
 // TROUPE_CLUSTER; default "troupe".
-func WithCluster(name string) Option { return option(func(c *config) { c.cluster = name }) }
+func WithCluster(name string) Option { return option(func(c *config) { c.code.Cluster = name }) }
 
 // WithName names the node; no other live node of the cluster may have the name.
 // Also TROUPE_NAME. The default is the host's name and a number, which a
 // restarted process gets back.
-func WithName(name string) Option { return option(func(c *config) { c.name = name }) }
+func WithName(name string) Option { return option(func(c *config) { c.code.Name = name }) }
 
 // WithSecret sets the secret that the nodes of the cluster share, and lets the
 // node listen on the network. Also TROUPE_SECRET. The default is one that is made
@@ -66,21 +96,23 @@ func WithCredentials(credentials *security.Credentials) Option {
 // TCP and UDP. Also TROUPE_LISTEN. The default is all addresses at the port that
 // this node had last, [DefaultPort], or any free one; without a secret it is
 // loopback only.
-func WithListen(address string) Option { return option(func(c *config) { c.listen = address }) }
+func WithListen(address string) Option { return option(func(c *config) { c.code.Listen = address }) }
 
 // WithAdvertise sets the address, "ip:port", at which other nodes reach this one,
 // where it differs from the one listened on. Also TROUPE_ADVERTISE.
-func WithAdvertise(address string) Option { return option(func(c *config) { c.advertise = address }) }
+func WithAdvertise(address string) Option {
+	return option(func(c *config) { c.code.Advertise = address })
+}
 
 // WithSeeds adds addresses, "host:port", of nodes to contact first. Also
 // TROUPE_SEEDS, separated by commas.
 func WithSeeds(addresses ...string) Option {
-	return option(func(c *config) { c.seeds = append(c.seeds, addresses...) })
+	return option(func(c *config) { c.code.Seeds = append(c.code.Seeds, addresses...) })
 }
 
 // WithDNS adds a name to look up for first contacts: "host:port" for address
 // records, "_service._tcp.name" for service records. Also TROUPE_DNS.
-func WithDNS(name string) Option { return option(func(c *config) { c.dns = name }) }
+func WithDNS(name string) Option { return option(func(c *config) { c.code.DNS = name }) }
 
 // WithDiscovery replaces the ways of finding first contacts: the folder for
 // processes of this user on this host, mDNS where the node listens on the
@@ -91,7 +123,7 @@ func WithDiscovery(ways ...Discovery) Option {
 
 // WithStateDir sets the folder for what a node keeps between its runs. Also
 // TROUPE_STATE_DIR; see security.StateDir for the default.
-func WithStateDir(dir string) Option { return option(func(c *config) { c.stateDir = dir }) }
+func WithStateDir(dir string) Option { return option(func(c *config) { c.code.StateDir = dir }) }
 
 // WithNetwork replaces TCP and UDP. Package clustertest has a network in memory.
 func WithNetwork(n Network) Option { return option(func(c *config) { c.network = n }) }
@@ -100,21 +132,23 @@ func WithNetwork(n Network) Option { return option(func(c *config) { c.network =
 func WithLogger(log *slog.Logger) Option { return option(func(c *config) { c.log = log }) }
 
 // WithTiming sets how fast a crash is noticed.
-func WithTiming(t Timing) Option { return option(func(c *config) { c.timing = t }) }
+func WithTiming(t Timing) Option { return option(func(c *config) { c.code.Timing = t }) }
 
 // WithVoters sets how many nodes keep the replicated store, if there are so many: 1, 3
 // or 5. The default is 3; it goes on as long as more than half of them do. All nodes
 // should agree.
-func WithVoters(n int) Option { return option(func(c *config) { c.voters = n }) }
+func WithVoters(n int) Option { return option(func(c *config) { c.code.Voters = n }) }
 
 // WithExpect makes the replicated store wait, before it is used for the very first
 // time, until n nodes are there, up to the number of voters. Two halves of a network
 // that is split then never found one each. The default is 1. All nodes should agree.
-func WithExpect(n int) Option { return option(func(c *config) { c.expect = n }) }
+func WithExpect(n int) Option { return option(func(c *config) { c.code.Expect = n }) }
 
 // WithMaxMessage sets the largest message, in bytes of its encoding, that the node
 // sends and takes. The default is 4 MiB. All nodes should agree.
-func WithMaxMessage(bytes int) Option { return option(func(c *config) { c.maxMessage = bytes }) }
+func WithMaxMessage(bytes int) Option {
+	return option(func(c *config) { c.code.MaxMessage = settings.Size(bytes) })
+}
 
 // WithActors passes options to the node's actor system, such as
 // actor.WithCodec or actor.WithDeadLetters.

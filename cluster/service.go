@@ -22,10 +22,12 @@ const serviceScheme = "service:///"
 // within the sender's deadline; a request with the mark of actor.Idempotent also
 // where its node was lost on the way. An instance that failed is left alone for a
 // while.
+//
+// What the options leave open, the settings of the node may say; see [ServiceConfig].
 func Service[P any](n *Node, name string, options ...ServiceOption) actor.Ref[P] {
 	s := service{node: n, name: name}
 	if len(options) > 0 {
-		s.policy = &policy{balancer: Random{}}
+		s.policy = new(policy)
 		for _, o := range options {
 			o.applyService(s.policy)
 		}
@@ -59,12 +61,6 @@ type service struct {
 	node   *Node
 	name   string
 	policy *policy // nil without options
-}
-
-// policy is how one Ref chooses.
-type policy struct {
-	balancer Balancer
-	patient  bool
 }
 
 // String returns the path of the Ref.
@@ -117,14 +113,15 @@ func (s service) try(ctx context.Context, e actor.Envelope, wait bool, send func
 	var tried []instanceKey
 	var last error
 	var pauses *backoff.ExponentialBackOff
-	patient := wait && s.policy != nil && s.policy.patient
+	policy := s.policyNow()
+	patient := wait && policy.patient
 	choose := func() (*instance, error) {
 		if patient {
 			if err := s.await(ctx); err != nil {
 				return nil, err
 			}
 		}
-		return s.pick(message, tried)
+		return s.pick(policy.balancer, message, tried)
 	}
 	for attempt := 0; patient || attempt < maxAttempts; attempt++ {
 		if err := s.node.present(); err != nil {
@@ -171,7 +168,7 @@ func (s service) try(ctx context.Context, e actor.Envelope, wait bool, send func
 
 // pick chooses among the instances that have not been tried, and if possible among
 // those that have not failed lately.
-func (s service) pick(message any, tried []instanceKey) (*instance, error) {
+func (s service) pick(balancer Balancer, message any, tried []instanceKey) (*instance, error) {
 	pool := s.pool()
 	if pool == nil {
 		return nil, unavailable("cluster %q has no instance of service %q now", s.node.cluster, s.name)
@@ -188,18 +185,14 @@ func (s service) pick(message any, tried []instanceKey) (*instance, error) {
 	if len(pool.instances) == 0 {
 		return nil, unavailable("no instance of service %q took the message", s.name)
 	}
-	index, err := s.balance(message, pool.public)
+	index, err := balance(balancer, message, pool.public)
 	if err != nil {
 		return nil, err
 	}
 	return &pool.instances[index], nil
 }
 
-func (s service) balance(message any, candidates []Instance) (index int, err error) {
-	var balancer Balancer = Random{}
-	if s.policy != nil {
-		balancer = s.policy.balancer
-	}
+func balance(balancer Balancer, message any, candidates []Instance) (index int, err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			err = actor.Errorf(actor.Internal, "the %T panicked: %v", balancer, v)

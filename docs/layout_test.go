@@ -27,7 +27,7 @@ const rooms = `
 	actor/internal/testpb        <
 	actor                        < mailbox security settings actor/internal/engine
 	persistence                  < mailbox security settings actor
-	persistence/badger           < actor persistence
+	persistence/badger           < settings actor persistence
 
 	cluster/discovery            <
 	cluster/internal/port        <
@@ -61,7 +61,7 @@ const rooms = `
 	cluster/internal/chaos       < actor persistence cluster cluster/lock cluster/virtual
 	cluster/internal/e2e         < security actor persistence cluster cluster/discovery cluster/lock cluster/virtual cluster/internal/chaos
 
-	demo/...                     < mailbox security settings actor persistence persistence/badger cluster cluster/discovery cluster/lock cluster/topic cluster/virtual cluster/gateway demo/...
+	demo/...                     < mailbox security settings actor persistence persistence/badger cluster cluster/discovery cluster/lock cluster/topic cluster/virtual cluster/config cluster/gateway demo/...
 	docs                         <
 `
 

@@ -37,14 +37,15 @@ type Reminders struct {
 	inFlight map[string]bool // by key in the order of time
 }
 
-// ReminderConfig says how [NewReminders] works. The zero value is good.
+// ReminderConfig says how [NewReminders] works. The zero value is good. Package settings
+// can fill it; a change needs a restart.
 type ReminderConfig struct {
 	// Logger gets to know when a reminder has to be sent again. The default discards
 	// it.
-	Logger *slog.Logger
+	Logger *slog.Logger `koanf:"-"`
 	// Timeout is how long a handler may take for a reminder before it gets it again.
 	// Its context ends then. The default is 1 minute.
-	Timeout time.Duration
+	Timeout time.Duration `default:"1m" doc:"How long a handler may take for a reminder before it gets it again." validate:"min=0s" reload:"restart"`
 }
 
 // NewReminders begins to send what is due to the actors of system; spawn those

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/troupe-go/troupe/persistence"
+	"github.com/troupe-go/troupe/settings"
 )
 
 // occupy has a group of commits wait until the returned function is called.
@@ -187,7 +188,7 @@ func TestMetadataOfTheLargestSizeIsKept(t *testing.T) {
 
 // TestValuesOfAnySizeFitInMemory has those around every limit of Badger's.
 func TestValuesOfAnySizeFitInMemory(t *testing.T) {
-	for _, size := range []int64{1 << 20, 2 << 20, 5 << 20, 16 << 20} {
+	for _, size := range []settings.Size{1 << 20, 2 << 20, 5 << 20, 16 << 20} {
 		s := openStore(t, Config{MemTableSize: size})
 		largest := s.limits.transaction - changeCost - 3
 		for _, length := range []int{0, 1, valueThreshold, s.limits.piece, 2 * s.limits.piece, int(s.config.largestInMemory()), largest} {

@@ -12,47 +12,48 @@ import (
 	"github.com/dgraph-io/badger/v4/options"
 
 	"github.com/troupe-go/troupe/persistence"
+	"github.com/troupe-go/troupe/settings"
 )
 
 // Config says how [Open] opens a store. The zero value is a store in memory with the
-// defaults below.
+// defaults below. Package settings can fill it; a change needs a restart.
 type Config struct {
 	// Dir is the directory of the store. It is made, readable by its owner alone, if
 	// it does not exist. Empty keeps everything in memory, with the same code;
 	// nothing is left after Close.
-	Dir string
+	Dir string `doc:"Folder of the store. Empty keeps everything in memory." reload:"restart"`
 
 	// Logger gets what is worth knowing, and at debug level what Badger has to say.
 	// The default discards it.
-	Logger *slog.Logger
+	Logger *slog.Logger `koanf:"-"`
 
 	// EncryptionKey encrypts what is on disk with AES; it has 16, 24 or 32 bytes.
 	// Empty leaves it readable. A store is encrypted from its beginning or never.
 	// It encrypts the keys of the data, which Badger renews every ten days.
-	EncryptionKey []byte
+	EncryptionKey Key `secret:"true" doc:"Encrypts what is on disk: 32, 48 or 64 hexadecimal digits. A store is encrypted\nfrom its beginning or never." reload:"restart"`
 
 	// PreviousKey is the key that EncryptionKey takes the place of. Set both once to
 	// rotate the key; it does no harm to leave it set.
-	PreviousKey []byte
+	PreviousKey Key `secret:"true" doc:"The key that encryption_key takes the place of." reload:"restart"`
 
 	// MaxSize is how many bytes the store may take, on disk or in memory, roughly. Past
 	// it, writes that add something fail with [persistence.ErrFull]; deleting goes on.
 	// The default, 0, is no limit.
-	MaxSize int64
+	MaxSize settings.Size `doc:"How much the store may take. By default there is no limit." reload:"restart"`
 
 	// MinFree is how many bytes must be free on the disk for a write to be taken; past
 	// it, writes fail with [persistence.ErrFull]. Deleting goes on until half of it is
 	// left. Badger writes through memory maps, where a full disk is no error but the
 	// end of the process, so this has to cover all that Badger may write in the
 	// background. The default is 24 times MemTableSize.
-	MinFree int64
+	MinFree settings.Size `doc:"How much must stay free on the disk. By default 24 times mem_table_size." reload:"restart"`
 
 	// HistoryCount and HistoryAge say how much of the past [Store.Watch] can give:
 	// transactions beyond that number or older than that are forgotten. The latest
 	// is always kept. A store that is full forgets them first. The defaults are
 	// 100,000 and one hour.
-	HistoryCount int
-	HistoryAge   time.Duration
+	HistoryCount int           `default:"100000" doc:"How many transactions of the past watches can give, at most." validate:"min=0" reload:"restart"`
+	HistoryAge   time.Duration `default:"1h" doc:"How old these may be." validate:"min=0s" reload:"restart"`
 
 	// MemTableSize is how many bytes of changes are gathered in memory before they
 	// become a table on disk. There may be four of them at a time; tables and what it
@@ -65,16 +66,16 @@ type Config struct {
 	// disk, values of 32 KiB or more count for an eighth of their length; in memory, a
 	// transaction can take 2 MiB at most. The default is 2 MiB on disk and 16 MiB in
 	// memory, the least is 1 MiB.
-	MemTableSize int64
+	MemTableSize settings.Size `doc:"How much is gathered in memory before it becomes a table, from 1MiB to 1GiB.\nBy default 2MiB on disk and 16MiB in memory." validate:"omitempty,min=1048576,max=1073741824" reload:"restart"`
 
 	// CacheSize is how many bytes of blocks of an encrypted store are kept in memory
 	// when they have been decrypted. The default is 32 MiB.
-	CacheSize int64
+	CacheSize settings.Size `default:"32MiB" doc:"How much of an encrypted store is kept decrypted in memory." reload:"restart"`
 
 	// SkipVerify leaves out reading all tables and value logs when the store is
 	// opened. Opening a large store gets faster, and a damaged file may stay
 	// unnoticed: Badger then answers as if its records were not there.
-	SkipVerify bool
+	SkipVerify bool `doc:"Open without reading all files: faster, and damage may stay unnoticed." reload:"restart"`
 }
 
 // WithDefaults returns c with the defaults in place of what is zero.
@@ -115,7 +116,7 @@ func (c Config) validate() error {
 	case len(c.EncryptionKey) > 0 && c.Dir == "":
 		return fmt.Errorf("badger: %w: EncryptionKey is for a store on disk; set Dir too", persistence.ErrInvalid)
 	case c.MemTableSize < 1<<20 || c.MemTableSize > 1<<30:
-		return fmt.Errorf("badger: %w: MemTableSize is %d; choose 1 MiB to 1 GiB", persistence.ErrInvalid, c.MemTableSize)
+		return fmt.Errorf("badger: %w: MemTableSize is %v; choose 1 MiB to 1 GiB", persistence.ErrInvalid, c.MemTableSize)
 	case c.HistoryCount < 1 || c.HistoryAge < 0 || c.MaxSize < 0 || c.MinFree < 0 || c.CacheSize < 0:
 		return fmt.Errorf("badger: %w: a size, number or duration in Config is negative", persistence.ErrInvalid)
 	}
@@ -127,7 +128,7 @@ const valueThreshold = 32 << 10
 
 // largestInMemory is the largest value that Badger takes in memory, where it has no
 // value log. Records that are larger are in pieces.
-func (c Config) largestInMemory() int64 { return min(1<<20, c.MemTableSize*15/100) }
+func (c Config) largestInMemory() int64 { return min(1<<20, int64(c.MemTableSize)*15/100) }
 
 // limits follow from what Badger takes in one transaction, 15% of a memtable, and in
 // one value. The log of a transaction is less than half as large.
@@ -155,11 +156,12 @@ func (c Config) badgerOptions() badger.Options {
 	o.MetricsEnabled = false // they are variables of the process
 	o.DetectConflicts = false
 	o.BypassLockGuard = true // Open holds a lock before it looks at any file
-	o.MemTableSize = c.MemTableSize
+	table := int64(c.MemTableSize)
+	o.MemTableSize = table
 	o.NumMemtables = 2
-	o.BaseTableSize = max(c.MemTableSize/4, 1<<20)
+	o.BaseTableSize = max(table/4, 1<<20)
 	o.TableSizeMultiplier = 1 // merging takes memory for ten tables or more at a time
-	o.BaseLevelSize = 4 * c.MemTableSize
+	o.BaseLevelSize = 4 * table
 	o.NumLevelZeroTables = 4
 	o.NumLevelZeroTablesStall = 8
 	o.NumCompactors = 2
@@ -167,7 +169,7 @@ func (c Config) badgerOptions() badger.Options {
 	if o.InMemory {
 		o.ValueThreshold = c.largestInMemory()
 	}
-	o.ValueLogFileSize = 4 * c.MemTableSize
+	o.ValueLogFileSize = 4 * table
 	o.Compression = options.None // blocks are read in place, from the memory map
 	o.BlockCacheSize = 0
 	o.IndexCacheSize = 0
@@ -177,8 +179,8 @@ func (c Config) badgerOptions() badger.Options {
 	o.ChecksumVerificationMode = options.NoVerification
 	if len(c.EncryptionKey) > 0 {
 		o.EncryptionKey = c.EncryptionKey
-		o.BlockCacheSize = c.CacheSize
-		o.IndexCacheSize = c.CacheSize / 2
+		o.BlockCacheSize = int64(c.CacheSize)
+		o.IndexCacheSize = int64(c.CacheSize) / 2
 	}
 	return o
 }

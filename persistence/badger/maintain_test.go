@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/troupe-go/troupe/persistence"
+	"github.com/troupe-go/troupe/settings"
 )
 
 func TestValueLogIsCollected(t *testing.T) {
@@ -113,7 +114,7 @@ func TestDiskWithoutRoomRefusesWrites(t *testing.T) {
 	put(t, openStore(t, Config{Dir: dir}), "a", "1")
 	free, err := freeSpace(dir)
 	must(t, err)
-	s := openStore(t, Config{Dir: t.TempDir(), MinFree: free * 3})
+	s := openStore(t, Config{Dir: t.TempDir(), MinFree: settings.Size(free * 3)})
 	if _, err := persistence.Put(t.Context(), s, "a", nil); !errors.Is(err, persistence.ErrFull) || !strings.Contains(err.Error(), "MinFree") {
 		t.Errorf("Put with less free than MinFree: %v, want ErrFull and what to do", err)
 	}

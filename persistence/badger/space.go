@@ -40,7 +40,7 @@ func (s *space) admit(now time.Time, adds bool, size int) error {
 	if err := s.refresh(now); err != nil {
 		return err
 	}
-	needed := s.config.MinFree
+	needed := int64(s.config.MinFree)
 	if !adds {
 		needed /= 2
 	}
@@ -49,9 +49,9 @@ func (s *space) admit(now time.Time, adds bool, size int) error {
 	case free < needed:
 		s.refused = true
 		return fmt.Errorf("badger: %w: the disk of %s has %d MiB free, and %d must remain; free some, or lower Config.MinFree", persistence.ErrFull, s.config.Dir, free>>20, needed>>20)
-	case adds && s.config.MaxSize > 0 && used > s.config.MaxSize:
+	case adds && s.config.MaxSize > 0 && used > int64(s.config.MaxSize):
 		s.refused = true
-		return fmt.Errorf("badger: %w: it has %d MiB, and %d are allowed; delete some records, or raise Config.MaxSize", persistence.ErrFull, used>>20, s.config.MaxSize>>20)
+		return fmt.Errorf("badger: %w: it has %d MiB, and %d are allowed; delete some records, or raise Config.MaxSize", persistence.ErrFull, used>>20, int64(s.config.MaxSize)>>20)
 	}
 	return nil
 }
@@ -64,15 +64,15 @@ func (s *space) last(now time.Time) error {
 	if err := s.refresh(now); err != nil {
 		return err
 	}
-	if s.free-s.written < s.config.MinFree/4 {
-		return fmt.Errorf("badger: %w: the disk of %s has %d MiB free, and this replica needs %d to go on; free some and open it again", persistence.ErrFull, s.config.Dir, s.free>>20, s.config.MinFree/4>>20)
+	if s.free-s.written < int64(s.config.MinFree)/4 {
+		return fmt.Errorf("badger: %w: the disk of %s has %d MiB free, and this replica needs %d to go on; free some and open it again", persistence.ErrFull, s.config.Dir, s.free>>20, int64(s.config.MinFree)/4>>20)
 	}
 	return nil
 }
 
 // refresh measures once a second, and sooner where much has been written.
 func (s *space) refresh(now time.Time) error {
-	if !now.After(s.measure) && s.written <= s.config.MinFree/16 {
+	if !now.After(s.measure) && s.written <= int64(s.config.MinFree)/16 {
 		return nil
 	}
 	if err := s.look(); err != nil {
