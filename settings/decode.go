@@ -153,10 +153,21 @@ func remedy(want string, n *node) string {
 	switch {
 	case strings.HasPrefix(want, "a string") && (n.kind == number || n.kind == boolean):
 		return ": put it in quotes"
-	case n.kind == text && !n.loose && (strings.HasPrefix(want, "a boolean") || strings.Contains(want, "number")):
+	case n.kind != text || n.loose:
+	case strings.HasPrefix(want, "a boolean") && isBool(n.text), strings.Contains(want, "number") && isNumber(n.text):
 		return ": write it without quotes"
 	}
 	return ": correct it"
+}
+
+func isBool(s string) bool {
+	_, err := strconv.ParseBool(s)
+	return err == nil
+}
+
+func isNumber(s string) bool {
+	_, err := strconv.ParseFloat(s, 64)
+	return err == nil
 }
 
 // describe says what is wanted for a shape.

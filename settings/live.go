@@ -2,6 +2,7 @@ package settings
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -79,14 +80,15 @@ func (l *Live[T]) take(now time.Time, s *snapshot[T]) {
 		return
 	}
 	l.status.Reloads++
+	waited := l.status.Restart
 	l.status.Restart = l.schema.changed(l.first, s.value, func(p place) bool { return p.restart })
-	restart := l.status.Restart
+	waiting := l.status.Restart
 	l.mu.Unlock()
 	close(before.superseded)
 
 	l.plan.logger.Info("settings changed", "keys", l.Changed(before.value, s.value))
-	if len(restart) > 0 {
-		l.plan.logger.Warn("settings changed that need a restart", "keys", restart)
+	if len(waiting) > 0 && !slices.Equal(waiting, waited) {
+		l.plan.logger.Warn("settings changed that need a restart", "keys", waiting)
 	}
 }
 

@@ -265,7 +265,7 @@ name: file:absent
 token: {a: b}
 `)
 	toml := write(t, filepath.Join(dir, "b.toml"), "debug = \"true\"\n[[peers]]\n[[peers]]\nburst = []\n[optional]\nmax = -1.5\n[by_name]\nx = {max = 1,\nburst = true}\n")
-	json := write(t, filepath.Join(dir, "c.json"), "{\n\"tags\": \"a\",\n\"readTimeout\": 1,\n\"max_message\": 1, \"ratio\":\n true\n}")
+	json := write(t, filepath.Join(dir, "c.json"), "{\n\"tags\": \"a\",\n\"readTimeout\": 1,\n\"max_message\": 1, \"ratio\":\n true, \"small\": \"few\"\n}")
 	err := refused[config](t, settings.File(yaml), settings.File(toml), settings.File(json), settings.Env("shop_"))
 	for _, want := range []string{
 		"a.yaml:3: http.read_timout: there is no such key; did you mean http.read_timeout?",
@@ -286,6 +286,7 @@ token: {a: b}
 		"c.json:3: readTimeout: there is no such key; did you mean http.read_timeout?",
 		"c.json:4: max_message: there is no such key; did you mean http.max_message?",
 		"c.json:4: ratio: a number is wanted here, and this is true",
+		`c.json:5: small: a whole number, not negative, of 8 bits is wanted here, and this is "few": correct it`,
 		"environment SHOP_HTPP_READ_TIMEOUT: no key has this variable; did you mean SHOP_HTTP_READ_TIMEOUT?",
 		`environment SHOP_SMALL: small: a whole number, not negative, of 8 bits is wanted here, and this is "many": correct it`,
 	} {

@@ -29,8 +29,9 @@ func Reference[T any](w io.Writer, prefix string) error {
 }
 
 type manual struct {
-	out    bytes.Buffer
-	prefix string
+	out     bytes.Buffer
+	prefix  string
+	restart bool // what is being written needs one
 }
 
 // group writes the keys of a struct.
@@ -39,7 +40,8 @@ func (m *manual) group(s *shape, path, indent string) {
 		if i > 0 {
 			m.out.WriteByte('\n')
 		}
-		below := join(path, f.name)
+		below, inherited := join(path, f.name), m.restart
+		m.restart = m.restart || f.restart
 		m.describe(f, below, indent)
 		switch {
 		case f.shape.form == group && f.optional:
@@ -54,6 +56,7 @@ func (m *manual) group(s *shape, path, indent string) {
 			m.out.WriteString(indent + "#" + f.name + ":\n")
 			m.elements(f.shape, indent)
 		}
+		m.restart = inherited
 	}
 }
 
@@ -72,7 +75,7 @@ func (m *manual) elements(s *shape, indent string) {
 
 // aside writes the keys of a struct as a comment.
 func (m *manual) aside(s *shape, path, prefix, indent string) {
-	inner := manual{prefix: prefix}
+	inner := manual{prefix: prefix, restart: m.restart}
 	inner.group(s, path, "")
 	for line := range strings.Lines(inner.out.String()) {
 		m.out.WriteString(strings.TrimRight(indent+line, "\n ") + "\n")
@@ -95,10 +98,10 @@ func (m *manual) describe(f *field, path, indent string) {
 		if f.rules != "" {
 			facts = append(facts, "rules "+f.rules)
 		}
-		if f.restart {
+		if m.restart {
 			facts = append(facts, "a change needs a restart")
 		}
-		if m.prefix != "" {
+		if m.prefix != "" && (f.shape.elem == nil || f.shape.elem.form != group) {
 			facts = append(facts, m.prefix+envName(path))
 		}
 		lines = append(lines, strings.Join(facts, "; "))

@@ -15,11 +15,11 @@ import (
 
 type documented struct {
 	Listen string `default:":8080" doc:"Where the server listens." reload:"restart"`
-	HTTP   struct {
+	HTTP   struct { // all of it needs a restart
 		Timeout time.Duration `default:"5s" doc:"How long a request may take,\nfrom its first byte." validate:"min=1ms"`
 		Port    int           `default:"80"`
 		Strict  bool          `default:"true"`
-	} `doc:"The server."`
+	} `doc:"The server." reload:"restart"`
 	Body     settings.Size     `default:"64MiB"`
 	Hosts    []string          `default:"a, b"`
 	Ports    []int             `default:"1,2"`
@@ -46,13 +46,13 @@ listen: :8080
 http:
   # How long a request may take,
   # from its first byte.
-  # duration such as 1m30s; default "5s"; rules min=1ms; SHOP_HTTP_TIMEOUT
+  # duration such as 1m30s; default "5s"; rules min=1ms; a change needs a restart; SHOP_HTTP_TIMEOUT
   timeout: 5s
 
-  # whole number; default "80"; SHOP_HTTP_PORT
+  # whole number; default "80"; a change needs a restart; SHOP_HTTP_PORT
   port: 80
 
-  # boolean, true or false; default "true"; SHOP_HTTP_STRICT
+  # boolean, true or false; default "true"; a change needs a restart; SHOP_HTTP_STRICT
   strict: true
 
 # size such as 64MiB; default "64MiB"; SHOP_BODY
@@ -80,7 +80,7 @@ odd: 'yes: [no'
 # string; secret; SHOP_PASSWORD
 #password:
 
-# list of: these keys; SHOP_PEERS
+# list of: these keys
 #peers:
 #  -
 #    # Its name.
@@ -90,7 +90,7 @@ odd: 'yes: [no'
 #    # whole number; default "3"
 #    max: 3
 
-# map of: these keys; SHOP_LIMITS
+# map of: these keys
 #limits:
 #  name:
 #    # whole number

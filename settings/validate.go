@@ -28,7 +28,7 @@ func (s *shape) brokenRule(rule validator.FieldError, r *reader) {
 
 func (r *reader) invalid(at place, message string) {
 	origin := Origin{}
-	if all := r.origins(at.steps); len(all) > 0 {
+	if all := r.origins(at.steps); len(all) == 1 || len(all) > 1 && len(at.steps) > 0 {
 		origin = all[0]
 	} else if at.preset {
 		origin.Source = "default"
