@@ -43,7 +43,8 @@ const rooms = `
 	cluster                      < mailbox security settings actor persistence persistence/badger cluster/discovery cluster/internal/...
 
 	cluster/lock                 < mailbox security settings actor persistence cluster
-	cluster/topic                < mailbox security settings actor persistence cluster
+	cluster/topic/internal/eventlog < actor persistence
+	cluster/topic                < mailbox security settings actor persistence cluster cluster/topic/internal/eventlog
 	cluster/virtual              < mailbox security settings actor persistence cluster
 	cluster/config               < mailbox security settings actor persistence cluster
 	cluster/gateway              < mailbox security settings actor persistence cluster
@@ -58,7 +59,7 @@ const rooms = `
 	cluster/discoverytest        < cluster
 	cluster/balancertest         < cluster
 	cluster/clustertest          < security actor cluster cluster/discovery
-	cluster/internal/chaos       < actor persistence cluster cluster/lock cluster/virtual
+	cluster/internal/chaos       < actor persistence cluster cluster/lock cluster/topic cluster/virtual
 	cluster/internal/e2e         < security actor persistence cluster cluster/discovery cluster/lock cluster/virtual cluster/internal/chaos
 
 	demo/...                     < mailbox security settings actor persistence persistence/badger cluster cluster/discovery cluster/lock cluster/topic cluster/virtual cluster/config cluster/gateway demo/...
@@ -85,6 +86,7 @@ const testRooms = `
 	cluster/clustertest          < cluster/networktest
 	cluster/internal/chaos       < cluster/clustertest
 	cluster/lock                 < cluster/clustertest persistence/badger
+	cluster/topic/internal/eventlog < persistence/badger
 	cluster/topic                < cluster/clustertest
 	cluster/virtual              < cluster/clustertest persistence/badger
 	cluster/config               < cluster/clustertest persistence/badger

@@ -25,6 +25,7 @@ type actorKey struct {
 	address  actor.Address
 	kind     string
 	interest interest
+	durable  bool
 }
 
 // SubscribeActor lets an actor subscribe as itself: events arrive in its mailbox, one at
@@ -53,12 +54,15 @@ func SubscribeActor[P, T any](ctx context.Context, t *Topic[T], to actor.Ref[P],
 	if err != nil {
 		return nil, err
 	}
-	s.actor = actorKey{to.Address(), t.kind.name, s.interest}
+	s.actor = actorKey{to.Address(), t.kind.name, s.interest, t.source.durable}
 	known, err := t.extension.admitActor(s)
 	if err != nil || known != s {
 		return known, err
 	}
 	if err := s.watch(to.Address()); err != nil {
+		return nil, err
+	}
+	if err := s.start(ctx); err != nil {
 		return nil, err
 	}
 	return s, nil

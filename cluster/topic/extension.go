@@ -35,6 +35,13 @@ type extension struct {
 	announced *cluster.Announcements
 	others    map[string]*announcement
 	running   sync.WaitGroup
+
+	// What durable topics need.
+	ctx     context.Context // ends when the node leaves
+	end     context.CancelFunc
+	streams streams
+	inlets  inlets
+	tasks   tasks
 }
 
 var _ cluster.Extension = (*extension)(nil)
@@ -58,6 +65,7 @@ func extensionOf(n *cluster.Node) *extension {
 			own:    make(interests),
 			others: make(map[string]*announcement),
 		}
+		x.ctx, x.end = context.WithCancel(context.Background())
 		x.scheduler = mailbox.NewScheduler(mailbox.OnPanic(func(value any, stack []byte) {
 			n.Logger().Error("a subscription panicked", "panic", value, "stack", string(stack))
 		}))
@@ -93,6 +101,10 @@ func (x *extension) admitLocked(s *Subscription) error {
 	if x.left || x.present() != nil {
 		return errLeft(x.node)
 	}
+	if s.consumer != nil {
+		x.subs[s] = new(entry)
+		return nil
+	}
 	if x.own[s.interest] == 0 {
 		if x.size+s.interest.size() > maxInterests {
 			return refusal(actor.ResourceExhausted, "node %q subscribes to too many different topics: use wildcards", x.node.Name())
@@ -119,6 +131,9 @@ func (x *extension) dismiss(s *Subscription) {
 	if x.actors[s.actor] == s {
 		delete(x.actors, s.actor)
 	}
+	if s.consumer != nil {
+		return
+	}
 	x.entries.remove(e.pattern, e)
 	if x.own[s.interest]--; x.own[s.interest] == 0 {
 		delete(x.own, s.interest)
@@ -127,7 +142,8 @@ func (x *extension) dismiss(s *Subscription) {
 	x.interestChanged(s.interest, 0)
 }
 
-// leave ends the subscriptions: the others are told first, so that groups go on there.
+// leave ends the subscriptions: the others are told first, so that groups go on there. The
+// partitions that are owned here are handed over then.
 func (x *extension) leave(ctx context.Context) {
 	x.mu.Lock()
 	x.left = true
@@ -147,5 +163,37 @@ func (x *extension) leave(ctx context.Context) {
 		stopping.Go(func() { _ = s.stop(ctx, errLeft(x.node)) }) // Leave has said which handlers go on
 	}
 	stopping.Wait()
+	for _, s := range x.streams.close() {
+		stopping.Go(func() { s.leave(ctx) })
+	}
+	stopping.Wait()
+	x.end()
+	x.tasks.close()
 	_ = x.scheduler.Stop(ctx) // fails only where a handler goes on
+}
+
+// tasks are goroutines of durable topics. They end when the context of the extension
+// does.
+type tasks struct {
+	mu      sync.Mutex
+	closed  bool
+	running sync.WaitGroup
+}
+
+// run starts a goroutine; false if the node has left.
+func (x *extension) run(f func(ctx context.Context)) bool {
+	x.tasks.mu.Lock()
+	defer x.tasks.mu.Unlock()
+	if !x.tasks.closed {
+		x.tasks.running.Go(func() { f(x.ctx) })
+	}
+	return !x.tasks.closed
+}
+
+// close lets there be no more, and waits for those there are.
+func (t *tasks) close() {
+	t.mu.Lock()
+	t.closed = true
+	t.mu.Unlock()
+	t.running.Wait()
 }

@@ -24,12 +24,31 @@ import (
 // publish it again would reach the others twice. A node that cannot be reached at all is
 // no error, since a publisher can do nothing about it: what it misses becomes a dead
 // letter of this node.
-func (t *Topic[T]) Publish(ctx context.Context, event T) error {
+//
+// # Durable topics
+//
+// Publish returns when the event is stored by a majority of the nodes that keep the
+// replicated store. While the owner of the partition moves, and while there is no such
+// majority, it waits, until ctx ends or for 30 seconds if ctx has no deadline. When it
+// fails with another error than InvalidArgument and ResourceExhausted, the event may have
+// been stored, or come to be yet, unless the error is NotRun (see package actor): to
+// publish it again with the same [ID] and [Key] makes it one event.
+//
+// ResourceExhausted means that the topic is at its limits, or that more is being published
+// than is stored: publish more slowly. FailedPrecondition means that the topic has other
+// settings.
+func (t *Topic[T]) Publish(ctx context.Context, event T, options ...PublishOption) error {
 	if err := t.refuse(ctx); err != nil {
 		return err
 	}
 	if t.kind.pointer && reflect.ValueOf(event).IsNil() {
 		return refusal(actor.InvalidArgument, "a nil %s is no event", t.kind.goType)
+	}
+	if t.source.durable {
+		return t.append(ctx, event, options)
+	}
+	if len(options) > 0 {
+		return refusal(actor.InvalidArgument, "Key and ID are for durable topics, and %q is a live one", t.name)
 	}
 	plan := t.current()
 	r := plan.route

@@ -18,6 +18,23 @@ import (
 // ctx is for the call alone, and the subscription outlives it. Errors are
 // InvalidArgument, cluster.ErrLeft, ResourceExhausted if the node subscribes to so many
 // topics that gossip cannot tell the others, and ctx's if that has ended.
+//
+// # Durable topics
+//
+// The [Group] gets every event of the topic, from the position at which it begins: see
+// [From]. Nil acknowledges an event. After an error or a panic it is delivered again, to
+// any member of the group: after a pause that doubles from 100 ms to a minute, or what
+// [RetryAfter] says. After [MaxAttempts], at once after [Reject], and if it cannot be
+// decoded, it becomes a dead letter; see [Topic.DeadLetters]. Until one of that has
+// happened, the group gets no other event with the same [Key].
+//
+// An event may be delivered more than once: [Event.Attempt] is then more than 1, but after
+// [Topic.Seek]. Where each must take effect once, keep its Partition and Offset for each
+// key with what it changes, in one transaction, and skip what is not later.
+//
+// Subscribe returns when the group is there, and durable, in all partitions. It waits for
+// that until ctx ends, or for 30 seconds if ctx has no deadline. The topic having other
+// settings is FailedPrecondition.
 func (t *Topic[T]) Subscribe(ctx context.Context, handle func(ctx context.Context, event Event[T]) error, options ...SubscribeOption) (*Subscription, error) {
 	if handle == nil {
 		return nil, refusal(actor.InvalidArgument, "the subscription to %q needs a function that handles events", t.name)
@@ -29,11 +46,14 @@ func (t *Topic[T]) Subscribe(ctx context.Context, handle func(ctx context.Contex
 	if err := t.extension.admit(s); err != nil {
 		return nil, err
 	}
+	if err := s.start(ctx); err != nil {
+		return nil, err
+	}
 	return s, nil
 }
 
 func (t *Topic[T]) newSubscription(ctx context.Context, handle func(context.Context, Event[T]) error, options []SubscribeOption) (*Subscription, error) {
-	c, err := newSubscribing(options)
+	c, err := newSubscribing(t.source.durable, options)
 	switch {
 	case t.invalid != nil:
 		return nil, t.invalid
@@ -42,7 +62,31 @@ func (t *Topic[T]) newSubscription(ctx context.Context, handle func(context.Cont
 	case ctx.Err() != nil:
 		return nil, ended(ctx, "nothing subscribed to %q", t.name)
 	}
-	return newSubscription(t.extension, t.kind, interest{t.name, c.group}, c.buffer, func(ctx context.Context, event any) error {
+	s := newSubscription(t.extension, t.kind, interest{t.name, c.group}, c.buffer, func(ctx context.Context, event any) error {
 		return handle(ctx, *event.(*Event[T]))
-	}), nil
+	})
+	if !t.source.durable {
+		return s, nil
+	}
+	stream, err := t.source.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.consumer = newConsumer(stream, t.source, c, t.kind)
+	s.consumer.sub, s.limit = s, int64(c.window*stream.settings.Partitions)
+	return s, nil
+}
+
+// start lets a subscription to a durable topic have events. If that fails, it ends.
+func (s *Subscription) start(ctx context.Context) error {
+	if s.consumer == nil {
+		return nil
+	}
+	err := s.consumer.start(ctx)
+	if err != nil {
+		s.quit(err)
+		s.abort()
+		<-s.done
+	}
+	return err
 }

@@ -14,7 +14,8 @@ type Subscription struct {
 	extension *extension
 	kind      *kind
 	interest  interest
-	actor     actorKey // zero for a function
+	actor     actorKey  // zero for a function
+	consumer  *consumer // of a durable topic; nil of a live one
 	handle    func(ctx context.Context, event any) error
 	ctx       context.Context // of handle
 	cancel    context.CancelFunc
@@ -44,8 +45,8 @@ type Subscription struct {
 type Stats struct {
 	Handled     uint64 // given to its handler, which has returned
 	Failed      uint64 // of these, that the handler failed on, by an error or a panic
-	Dropped     uint64 // lost because its buffer was full, or it was cut short
-	Undecodable uint64 // lost because they were of another type, or damaged
+	Dropped     uint64 // lost because its buffer was full, or it was cut short; none of a durable topic
+	Undecodable uint64 // lost, or made dead letters, because they were of another type, or damaged
 	Waiting     int    // in its buffer now
 }
 
@@ -78,8 +79,9 @@ func (s *Subscription) Stats() Stats {
 	}
 }
 
-// Stop ends the subscription: it gets no more events, handles those that wait, and Stop
-// returns when the handler has returned for the last time. When ctx ends before that, the
+// Stop ends the subscription: it gets no more events, handles those that wait (but of a
+// durable topic, where they go to others), and Stop returns when the handler has returned
+// for the last time. When ctx ends before that, the
 // handler finds its context cancelled, what still waits is dropped, and Stop returns an
 // error, Canceled or DeadlineExceeded. It may be called again, to wait again. A handler
 // must not wait for its own end: it calls Stop in a goroutine.

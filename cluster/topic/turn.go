@@ -1,6 +1,7 @@
 package topic
 
 import (
+	"errors"
 	"runtime/debug"
 
 	"github.com/troupe-go/troupe/actor"
@@ -27,7 +28,7 @@ func (t *turn) Run() {
 	s := (*Subscription)(t)
 	defer s.endTurn() // also when the handler ends its goroutine
 	for range turnLength {
-		if s.aborted.Load() {
+		if s.isOver() {
 			return
 		}
 		event, ok := s.queue.Pop()
@@ -36,7 +37,9 @@ func (t *turn) Run() {
 			return
 		}
 		s.waiting.Add(-1)
-		s.call(event)
+		if s.consumer == nil || s.consumer.wants(event) {
+			s.call(event)
+		}
 	}
 }
 
@@ -50,7 +53,7 @@ func (s *Subscription) schedule() {
 }
 
 func (s *Subscription) endTurn() {
-	if s.aborted.Load() || s.stopping.Load() && s.queue.Len() == 0 {
+	if s.isOver() || s.stopping.Load() && s.queue.Len() == 0 {
 		s.end()
 		return
 	}
@@ -66,6 +69,10 @@ func (s *Subscription) end() {
 	s.state.Store(stateEnded)
 	left := s.queue.Close()
 	s.waiting.Add(-int64(len(left)))
+	if s.consumer != nil {
+		s.consumer.finish()
+		return
+	}
 	if len(left) > 0 {
 		s.dropped.Add(uint64(len(left)))
 		s.bury(s.kind.name, refusal(actor.Unavailable, "the subscription was cut short, and %d events are lost", len(left)))
@@ -75,25 +82,49 @@ func (s *Subscription) end() {
 	close(s.done)
 }
 
+// isOver reports whether nothing more is handled: the events of a durable topic that wait
+// when the subscription stops are for others.
+func (s *Subscription) isOver() bool {
+	return s.aborted.Load() || s.consumer != nil && s.stopping.Load()
+}
+
 // call lets the handler have an event, and contains its failure.
 func (s *Subscription) call(event any) {
+	var err error
 	returned := false
 	defer func() {
-		s.handled.Add(1)
-		if returned {
-			return
+		if !returned {
+			value := recover()
+			if value == nil {
+				value = "it called runtime.Goexit"
+			}
+			err = actor.Errorf(actor.Internal, "the handler panicked: %v", value)
+			s.extension.node.Logger().Error("the handler of a subscription panicked", "subscription", s, "panic", value, "stack", string(debug.Stack()))
+		} else if err != nil {
+			s.extension.node.Logger().Warn("the handler of a subscription failed", "subscription", s, "error", err)
 		}
-		value := recover()
-		if value == nil {
-			value = "it called runtime.Goexit"
+		s.count(err)
+		if s.consumer != nil {
+			s.consumer.settle(event.(*arrival), err)
 		}
-		s.failed.Add(1)
-		s.extension.node.Logger().Error("the handler of a subscription panicked", "subscription", s, "panic", value, "stack", string(debug.Stack()))
 	}()
-	err := s.handle(s.ctx, event)
+	if s.consumer != nil {
+		err = s.consumer.handle(s.ctx, event.(*arrival), s.handle)
+	} else {
+		err = s.handle(s.ctx, event)
+	}
 	returned = true
+}
+
+// count accounts for an event that was handled.
+func (s *Subscription) count(err error) {
+	var unreadable *undecodable
+	if errors.As(err, &unreadable) {
+		s.undecodable.Add(1)
+		return
+	}
+	s.handled.Add(1)
 	if err != nil {
 		s.failed.Add(1)
-		s.extension.node.Logger().Warn("the handler of a subscription failed", "subscription", s, "error", err)
 	}
 }

@@ -18,6 +18,7 @@ import (
 type Report struct {
 	Events, Done, Not, Unknown int
 	Tokens, Epochs             int // that were given
+	Deliveries                 int // of durable topics
 }
 
 // Check judges a history. The error says what promise was broken.
@@ -49,6 +50,10 @@ func Check(events []Event, patience time.Duration) (Report, error) {
 		case Answer, Call:
 			epochs, err := single(key, history)
 			report.Epochs += epochs
+			errs = append(errs, err)
+		case Publish, Handle:
+			deliveries, err := delivered(key, history)
+			report.Deliveries += deliveries
 			errs = append(errs, err)
 		}
 	}

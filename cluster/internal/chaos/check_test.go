@@ -24,6 +24,23 @@ func history(events ...Event) []Event {
 	return events
 }
 
+// handled is a delivery to the first group.
+func handled(value string, offset uint64, attempt int) Event {
+	return Event{Kind: Handle, Value: value, Token: offset, Attempt: attempt, Got: groupA}
+}
+
+// said is a history in which the other group gets what the first one does.
+func said(events ...Event) (both []Event) {
+	for _, e := range events {
+		both = append(both, e)
+		if e.Kind == Handle {
+			e.Got = groupB
+			both = append(both, e)
+		}
+	}
+	return both
+}
+
 func TestHistoriesAreJudged(t *testing.T) {
 	for _, test := range []struct {
 		name   string
@@ -53,6 +70,15 @@ func TestHistoriesAreJudged(t *testing.T) {
 		{"two in one epoch", []Event{{Kind: Answer, Token: 1, Got: "x", Node: "a"}, {Kind: Answer, Token: 1, Got: "y", Node: "b"}}, "both"},
 		{"two at a time", []Event{{Kind: Answer, Token: 1, Got: "x", Node: "a"}, {Kind: Answer, Token: 2, Got: "y", Node: "b"}, {Kind: Answer, Token: 1, Got: "x", Node: "a"}}, "answered in epoch 1"},
 		{"an epoch goes back", []Event{{Kind: Answer, Token: 2, Got: "x", Node: "a"}, {Kind: Answer, Token: 1, Got: "y", Node: "b"}}, "answered in epoch 2"},
+		{"published and handled", said(Event{Kind: Publish, Value: "1"}, handled("1", 1, 1), handled("1", 1, 2)), ""},
+		{"in order", said(handled("1", 1, 1), handled("2", 2, 1), handled("1", 1, 2)), ""},
+		{"out of order", said(handled("2", 2, 1), handled("1", 1, 1)), "got event 1 after event 2"},
+		{"an event is lost", said(Event{Kind: Publish, Value: "1"}, handled("2", 2, 1)), "has not got it"},
+		{"a group misses an event", []Event{{Kind: Publish, Value: "1"}, handled("1", 1, 1)}, "group-b has not got it"},
+		{"an event that was not acknowledged is lost", []Event{{Kind: Publish, Value: "1", Outcome: Unknown}}, ""},
+		{"twice without a mark", said(handled("1", 1, 1), handled("1", 1, 1)), "first time twice"},
+		{"one offset for two", said(handled("1", 1, 1), handled("2", 1, 1)), "twice"},
+		{"two offsets for one", said(handled("1", 1, 1), handled("1", 2, 1)), "got 1 as event 2"},
 	} {
 		_, err := Check(history(test.events...), time.Minute)
 		switch {

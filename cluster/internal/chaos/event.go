@@ -25,6 +25,8 @@ const (
 	Resign  Kind = "resign"  // lead no longer
 	Answer  Kind = "answer"  // as activation Got of the virtual actor Key, in epoch Token
 	Call    Kind = "call"    // of the virtual actor Key
+	Publish Kind = "publish" // Value, with Key, to a durable topic
+	Handle  Kind = "handle"  // it, as event Token, for the group Got
 )
 
 // Outcome says what a client knows about it.
@@ -50,6 +52,7 @@ type Event struct {
 	Outcome Outcome `json:"outcome,omitempty"`
 	Got     string  `json:"got,omitempty"`
 	Token   uint64  `json:"token,omitempty"`
+	Attempt int     `json:"attempt,omitempty"` // of a delivery
 	Error   string  `json:"error,omitempty"`
 }
 

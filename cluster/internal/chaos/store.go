@@ -27,10 +27,11 @@ type Client struct {
 // timeout is how long one operation may take.
 const timeout = 3 * time.Second
 
-// Work lets all kinds of clients work until ctx ends. Serve comes first.
+// Work lets all kinds of clients work until ctx ends, and the groups of the durable topic
+// then get what is left. Serve comes first.
 func (c *Client) Work(ctx context.Context) {
 	var running sync.WaitGroup
-	for i, work := range []func(context.Context, *rand.Rand){c.registers, c.registers, c.counter, c.locks, c.campaigns, c.touches} {
+	for i, work := range []func(context.Context, *rand.Rand){c.registers, c.registers, c.counter, c.locks, c.campaigns, c.touches, c.topics} {
 		random := rand.New(rand.NewPCG(c.Seed, uint64(i)))
 		running.Go(func() { work(ctx, random) })
 	}

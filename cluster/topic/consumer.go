@@ -1,0 +1,226 @@
+package topic
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/troupe-go/troupe/actor"
+)
+
+// consumer is what a [Subscription] to a durable topic has beside those to live ones: an
+// inlet for each partition.
+type consumer struct {
+	stream *stream
+	dead   bool // of the dead letters
+	config subscribing
+	sub    *Subscription
+	read   func(s *actor.System, topic string, partition int, e *stored) (any, error)
+	ctx    context.Context // ends when the subscription is to have no more events
+	cancel context.CancelFunc
+	tasks  sync.WaitGroup
+
+	attached chan error    // what became of the first inlets of the partitions
+	started  chan struct{} // closed when nobody wants to know that any more
+
+	mu       sync.Mutex
+	handling *arrival      // that the handler has
+	paused   bool          // it takes too long
+	changed  chan struct{} // closed and replaced when paused changes
+}
+
+// arrival is an event that waits for the handler.
+type arrival struct {
+	inlet *inlet
+	event stored
+	once  sync.Once // what becomes of it is told once
+}
+
+func newConsumer(s *stream, f source, config subscribing, k *kind) *consumer {
+	c := &consumer{
+		stream: s, dead: f.dead, config: config, read: k.read,
+		attached: make(chan error), started: make(chan struct{}), changed: make(chan struct{}),
+	}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
+	return c
+}
+
+// start attaches the consumer to all partitions, and returns when it is, or with an error
+// when it is clear that it will not be, or ctx ends.
+func (c *consumer) start(ctx context.Context) error {
+	ctx, cancel := patiently(ctx)
+	defer cancel()
+	defer close(c.started)
+	for i := range c.stream.settings.Partitions {
+		c.tasks.Go(func() { c.attend(i) })
+	}
+	var last error
+	for attached := 0; attached < c.stream.settings.Partitions; {
+		select {
+		case err := <-c.attached:
+			if err == nil {
+				attached++
+				continue
+			}
+			if last = err; !isPassing(err) {
+				return err
+			}
+		case <-ctx.Done():
+			if last == nil {
+				last = refusal(actor.Unavailable, "no node owns all partitions now")
+			}
+			return refusal(actor.CodeOf(ctx.Err()), "the subscription to %q could not begin in time: %v", c.stream.name, last)
+		case <-c.ctx.Done():
+			return errLeft(c.stream.extension.node)
+		}
+	}
+	return nil
+}
+
+// attend keeps the consumer attached to one partition, whoever owns it.
+func (c *consumer) attend(partition int) {
+	reported := false
+	pause := minPause
+	for c.ctx.Err() == nil {
+		changed, resumed := c.stream.change(), c.pausing()
+		o := c.stream.assignment.Load().owners[partition]
+		retry := time.Hour
+		if o.known() && !c.isPaused() {
+			in, err := c.attach(c.ctx, partition, o)
+			if !reported {
+				select {
+				case c.attached <- err:
+				case <-c.started:
+				case <-c.ctx.Done():
+				}
+				reported = err == nil
+			}
+			if err == nil {
+				pause = minPause
+				in.serve(c.ctx)
+				if !in.isOver() {
+					in.leave(c.ctx)
+				}
+				continue
+			}
+			level := slog.LevelDebug
+			if !isPassing(err) {
+				level = slog.LevelError
+			}
+			c.stream.extension.node.Logger().Log(c.ctx, level, "a subscription gets no events of a partition now", "subscription", c.sub, "partition", partition, "error", err)
+			retry = pause
+			pause = min(2*pause, maxPause)
+		}
+		timer := time.NewTimer(retry)
+		select {
+		case <-changed:
+		case <-resumed:
+		case <-timer.C:
+		case <-c.ctx.Done():
+		}
+		timer.Stop()
+	}
+}
+
+// finish ends the subscription when all that the handler has done is told, or cannot be.
+func (c *consumer) finish() {
+	c.cancel()
+	wait := func(context.Context) {
+		c.tasks.Wait()
+		c.sub.cancel()
+		close(c.sub.done)
+	}
+	if !c.stream.extension.run(wait) {
+		wait(c.ctx) // the node has left
+	}
+}
+
+// wants reports whether an event is still for this consumer.
+func (c *consumer) wants(event any) bool { return !event.(*arrival).inlet.isOver() }
+
+// pausing returns a channel that closes when the consumer pauses, or goes on.
+func (c *consumer) pausing() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.changed
+}
+
+func (c *consumer) isPaused() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.paused
+}
+
+// begin notes that the handler has an event, nil for none. A consumer that has paused
+// goes on.
+func (c *consumer) begin(a *arrival) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.handling = a
+	if c.paused {
+		c.paused = false
+		close(c.changed)
+		c.changed = make(chan struct{})
+	}
+}
+
+// pause gives what waits to others, if the handler still has the event.
+func (c *consumer) pause(a *arrival) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.handling == a {
+		c.paused = true
+		close(c.changed)
+		c.changed = make(chan struct{})
+	}
+}
+
+// accept queues events for the handler; false if it gets no more.
+func (c *consumer) accept(in *inlet, events []stored) bool {
+	s := c.sub
+	if s.stopping.Load() {
+		return false
+	}
+	for _, e := range events {
+		s.waiting.Add(1)
+		if s.queue.TryPush(&arrival{inlet: in, event: e}) != nil {
+			s.waiting.Add(-1)
+			return false
+		}
+	}
+	s.schedule()
+	return true
+}
+
+// handle decodes an event and lets the handler have it, within the deadline.
+func (c *consumer) handle(ctx context.Context, a *arrival, handler func(context.Context, any) error) error {
+	event, err := c.read(c.stream.extension.node.System(), c.stream.name, a.inlet.source.Partition, &a.event)
+	if err != nil {
+		return &undecodable{err}
+	}
+	deadline := c.config.ackDeadline
+	ctx, cancel := context.WithTimeout(ctx, deadline)
+	defer cancel()
+	c.begin(a)
+	late := time.AfterFunc(deadline+deadline/10, func() {
+		c.settle(a, actor.Errorf(actor.DeadlineExceeded, "the handler took longer than %v", deadline))
+		c.pause(a)
+	})
+	defer func() {
+		late.Stop()
+		c.begin(nil)
+	}()
+	return handler(ctx, event)
+}
+
+// settle has the owner told what has become of an event; the first time counts.
+func (c *consumer) settle(a *arrival, err error) {
+	a.once.Do(func() {
+		if err == nil {
+			a.inlet.acknowledge(a.event.Tag)
+			return
+		}
+		a.inlet.refuse(outcomeOf(&a.event, err))
+	})
+}

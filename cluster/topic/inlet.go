@@ -1,0 +1,220 @@
+package topic
+
+import (
+	"context"
+	"crypto/rand"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/troupe-go/troupe/actor"
+)
+
+// inlet is where a consumer gets the events of one partition from one of its owners. It
+// ends when the owner does, and with it all that it has brought: that comes again by
+// another inlet, or to somebody else.
+type inlet struct {
+	id       string
+	consumer *consumer
+	source   logName
+	owner    owner
+	to       actor.Ref[peer]
+	wake     chan struct{} // there is something to be told
+
+	mu      sync.Mutex
+	over    bool
+	acks    []uint64
+	refused []refused
+}
+
+// inlets are those of one node, by ID.
+type inlets struct {
+	mu   sync.Mutex
+	byID map[string]*inlet
+}
+
+func (all *inlets) add(in *inlet) {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	if all.byID == nil {
+		all.byID = make(map[string]*inlet)
+	}
+	all.byID[in.id] = in
+}
+
+func (all *inlets) remove(in *inlet) {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	delete(all.byID, in.id)
+}
+
+func (all *inlets) get(id string) *inlet {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	return all.byID[id]
+}
+
+// attach makes a new inlet at the owner of a partition.
+func (c *consumer) attach(ctx context.Context, partition int, o owner) (*inlet, error) {
+	x := c.stream.extension
+	to, err := x.peerOn(o.Node)
+	if err != nil {
+		return nil, err
+	}
+	in := &inlet{
+		id: rand.Text(), consumer: c, owner: o, to: to, wake: make(chan struct{}, 1),
+		source: logName{c.stream.name, partition, c.dead},
+	}
+	x.inlets.add(in)
+	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+	defer cancel()
+	_, err = actor.Ask(ctx, to, attach{
+		In: in.source, Node: x.node.Name(), Inlet: in.id,
+		Group: c.config.group, From: c.config.from.place, Window: c.config.window,
+		AckDeadline: c.config.ackDeadline, MaxAttempts: c.config.maxAttempts,
+	})
+	if err != nil {
+		in.end()
+		if !actor.AsError(err).NotRun {
+			in.leave(ctx) // it may be attached after all
+		}
+		return nil, err
+	}
+	return in, nil
+}
+
+// accept takes events for the consumer, if the inlet is not over.
+func (in *inlet) accept(events []stored) bool {
+	in.mu.Lock()
+	over := in.over
+	in.mu.Unlock()
+	return !over && in.consumer.accept(in, events)
+}
+
+func (in *inlet) isOver() bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return in.over
+}
+
+// end lets nothing more come, and what has come not be handled.
+func (in *inlet) end() {
+	in.consumer.stream.extension.inlets.remove(in)
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.over = true
+}
+
+// acknowledge and refuse have the owner told, soon.
+func (in *inlet) acknowledge(tag uint64) {
+	in.mu.Lock()
+	in.acks = append(in.acks, tag)
+	in.mu.Unlock()
+	in.awake()
+}
+
+func (in *inlet) refuse(r refused) {
+	in.mu.Lock()
+	in.refused = append(in.refused, r)
+	in.mu.Unlock()
+	in.awake()
+}
+
+func (in *inlet) awake() {
+	select {
+	case in.wake <- struct{}{}:
+	default:
+	}
+}
+
+// serve tells the owner what becomes of its events, and that the consumer is there, until
+// ctx ends, the consumer pauses, or the owner is another one.
+func (in *inlet) serve(ctx context.Context) {
+	c := in.consumer
+	beat := time.NewTicker(lease(c.config.ackDeadline) / 4)
+	defer beat.Stop()
+	for {
+		changed, paused := c.stream.change(), c.pausing()
+		if o := c.stream.assignment.Load().owners[in.source.Partition]; o != in.owner {
+			in.end()
+			return
+		}
+		if c.isPaused() {
+			return
+		}
+		select {
+		case <-in.wake:
+		case <-beat.C:
+		case <-changed:
+			continue
+		case <-paused:
+			continue
+		case <-ctx.Done():
+			return
+		}
+		if !in.tell(ctx) {
+			return
+		}
+	}
+}
+
+// tell sends what there is to tell, again and again for as long as the owner may believe
+// that the consumer is there; false ends the inlet.
+func (in *inlet) tell(ctx context.Context) bool {
+	m := in.next()
+	began := time.Now()
+	for pause := minPause; ; pause = min(2*pause, maxPause) {
+		err := in.send(ctx, m)
+		if err == nil {
+			return true
+		}
+		if ctx.Err() != nil {
+			in.putBack(m)
+			return true // it is to leave, which says the rest
+		}
+		if !isPassing(err) || actor.CodeOf(err) == actor.NotFound || time.Since(began) > lease(in.consumer.config.ackDeadline)/2 || in.moved() {
+			in.end()
+			return false
+		}
+		wait(ctx, pause)
+	}
+}
+
+func (in *inlet) moved() bool {
+	return in.consumer.stream.assignment.Load().owners[in.source.Partition] != in.owner
+}
+
+func (in *inlet) send(ctx context.Context, m report) error {
+	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+	defer cancel()
+	_, err := actor.Ask(ctx, in.to, m)
+	return err
+}
+
+// next takes what there is to tell.
+func (in *inlet) next() report {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	m := report{In: in.source, Inlet: in.id, Acks: in.acks, Refused: in.refused}
+	in.acks, in.refused = nil, nil
+	return m
+}
+
+func (in *inlet) putBack(m report) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.acks, in.refused = slices.Concat(m.Acks, in.acks), slices.Concat(m.Refused, in.refused)
+}
+
+// leave tells the owner the rest, and that the consumer is not there any more. If that
+// does not get through, the owner finds out.
+func (in *inlet) leave(ctx context.Context) {
+	in.end()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
+	defer cancel()
+	m := in.next()
+	m.Leave = true
+	_, _ = actor.Ask(ctx, in.to, m)
+}
+
+const leaveTimeout = 2 * time.Second

@@ -1,0 +1,70 @@
+package eventlog
+
+import (
+	"encoding/binary"
+	"errors"
+)
+
+var errMalformed = errors.New("malformed")
+
+// decoder reads a record. After the first error all it returns is zero.
+type decoder struct {
+	data []byte
+	err  error
+}
+
+func (d *decoder) fail() {
+	d.data, d.err = nil, errMalformed
+}
+
+func (d *decoder) uvarint() uint64 {
+	v, n := binary.Uvarint(d.data)
+	if n <= 0 {
+		d.fail()
+		return 0
+	}
+	d.data = d.data[n:]
+	return v
+}
+
+// bytes returns n of them, which are part of the record.
+func (d *decoder) bytes(n uint64) []byte {
+	if n > uint64(len(d.data)) {
+		d.fail()
+		return nil
+	}
+	b := d.data[:n:n]
+	d.data = d.data[n:]
+	return b
+}
+
+func (d *decoder) string() string { return string(d.bytes(d.uvarint())) }
+
+// version reads the first byte, which says how the rest is encoded.
+func (d *decoder) version(known byte) {
+	if v := d.bytes(1); d.err == nil && v[0] != known {
+		d.fail()
+	}
+}
+
+// count reads the number of what follows, each of which takes so many bytes or more.
+func (d *decoder) count(size uint64) int {
+	n := d.uvarint()
+	if n > uint64(len(d.data))/size {
+		d.fail()
+		return 0
+	}
+	return int(n)
+}
+
+// end returns the error, also if something is left.
+func (d *decoder) end() error {
+	if len(d.data) > 0 {
+		d.fail()
+	}
+	return d.err
+}
+
+func appendString(b []byte, s string) []byte {
+	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}

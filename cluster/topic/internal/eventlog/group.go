@@ -1,0 +1,296 @@
+package eventlog
+
+import (
+	"time"
+)
+
+// What a group has loaded at most.
+const (
+	maxLoaded      = 10_000
+	maxLoadedBytes = 4 << 20
+)
+
+// group is where its consumers are in a log. Its fields are under the partition's lock.
+type group struct {
+	log       *Log
+	name      string
+	consumers []*Consumer
+	turn      int   // whose it is among those with equal room
+	broken    error // its record is malformed; Seek mends that
+
+	cursor   Offset // of the next event to be loaded
+	past     []run  // what is known of the events from cursor on
+	loaded   []*entry
+	live     int // of loaded, those that the group is not done with
+	bytes    int // of those
+	ready    *entryHeap
+	timed    *entryHeap          // delivered and delayed
+	keys     map[string][]*entry // that are occupied, and the events that wait for that
+	moved    int                 // how often all of this was replaced
+	counters counters
+
+	durable  Offset // the position in the store
+	reserved Offset // events before may be delivered
+	dirty    bool   // there is progress to be written
+	urgent   bool   // at once, so that deliveries can go on
+	touched  bool   // something was delivered
+	feeding  bool   // feed runs
+	deleting bool
+	failure  error     // of the last attempt to read
+	retry    time.Time // not before
+}
+
+func newGroup(l *Log, name string) *group {
+	return &group{log: l, name: name, ready: byOffset(), timed: byTime(), keys: map[string][]*entry{}}
+}
+
+// restore makes the group go on from what is known of it.
+func (g *group) restore(done progress) {
+	g.forget()
+	g.cursor, g.past, g.counters = done.position, done.runs, done.counters
+	g.durable, g.reserved = done.position, done.position
+	g.skipRemoved()
+}
+
+// forget gives up all that is loaded, and all deliveries.
+func (g *group) forget() {
+	for _, e := range g.loaded {
+		e.state = gone
+	}
+	for _, c := range g.consumers {
+		clear(c.delivered)
+	}
+	g.loaded, g.live, g.bytes = nil, 0, 0
+	g.ready, g.timed, g.keys = byOffset(), byTime(), map[string][]*entry{}
+	g.moved++
+	g.failure, g.retry = nil, time.Time{}
+}
+
+// skipRemoved goes on where the log begins.
+func (g *group) skipRemoved() {
+	first := g.log.extent().first
+	for g.cursor < first {
+		state, length := g.pastRun(uint64(first - g.cursor))
+		if state != stateDone {
+			g.counters.missed += length
+			g.dirty = true
+		}
+		g.cursor += Offset(length)
+	}
+}
+
+// pastRun takes up to most events from what is known of those at cursor.
+func (g *group) pastRun(most uint64) (state, length uint64) {
+	for len(g.past) > 0 && g.past[0].length == 0 {
+		g.past = g.past[1:]
+	}
+	if len(g.past) == 0 {
+		return stateFresh, most
+	}
+	length = min(most, g.past[0].length)
+	g.past[0].length -= length
+	return g.past[0].state, length
+}
+
+// load takes over an event, the one at cursor.
+func (g *group) load(event Event) {
+	state, _ := g.pastRun(1)
+	g.cursor++
+	if state == stateDone {
+		return
+	}
+	e := &entry{event: event, group: g, state: ready, attempts: int(state - stateFresh)}
+	g.loaded = append(g.loaded, e)
+	g.live++
+	g.bytes += e.size()
+	if key := event.Key; key != "" {
+		others, occupied := g.keys[key]
+		if occupied {
+			e.state = waiting
+			g.keys[key] = append(others, e)
+			return
+		}
+		g.keys[key] = nil
+	}
+	g.ready.add(e)
+}
+
+// end is done with e, wherever it is, and lets the next event with its key go on.
+func (g *group) end(e *entry) {
+	switch e.state {
+	case gone:
+		return
+	case ready:
+		g.ready.remove(e)
+	case delivered:
+		delete(e.consumer.delivered, e.tag)
+		g.timed.remove(e)
+	case delayed:
+		g.timed.remove(e)
+	}
+	key, queued := e.event.Key, e.state == waiting
+	g.live--
+	g.bytes -= e.size()
+	e.state, e.event = gone, Event{Offset: e.event.Offset}
+	g.compact()
+	if key == "" {
+		return
+	}
+	others := g.keys[key]
+	if queued {
+		for i, other := range others {
+			if other == e {
+				g.keys[key] = append(others[:i:i], others[i+1:]...)
+			}
+		}
+		return
+	}
+	if len(others) == 0 {
+		delete(g.keys, key)
+		return
+	}
+	others[0].state = ready
+	g.ready.add(others[0])
+	g.keys[key] = others[1:]
+}
+
+// compact drops what the group is done with.
+func (g *group) compact() {
+	for len(g.loaded) > 0 && g.loaded[0].state == gone {
+		g.loaded[0] = nil
+		g.loaded = g.loaded[1:]
+	}
+	if len(g.loaded) < 64 || g.live > len(g.loaded)/2 {
+		return
+	}
+	kept := make([]*entry, 0, g.live+64)
+	for _, e := range g.loaded {
+		if e.state != gone {
+			kept = append(kept, e)
+		}
+	}
+	g.loaded = kept
+}
+
+// position is that of the first event that the group is not done with.
+func (g *group) position() Offset {
+	if len(g.loaded) > 0 {
+		return g.loaded[0].event.Offset
+	}
+	return g.cursor
+}
+
+// progress is what the store has to know. If clean, nobody will get anything any more.
+func (g *group) progress(reserve Offset, clean bool) progress {
+	p := progress{position: g.position(), reserved: max(reserve, g.position()), clean: clean, counters: g.counters}
+	at := p.position
+	for _, e := range g.loaded {
+		if e.state == gone || e.state == buried {
+			continue
+		}
+		attempts := e.attempts
+		if e.state == delivered && !clean {
+			attempts-- // it is counted when it is known how it ended, or after a crash
+		}
+		p.runs = appendRun(p.runs, uint64(e.event.Offset-at), stateDone)
+		p.runs = appendRun(p.runs, 1, uint64(stateFresh+attempts))
+		at = e.event.Offset + 1
+	}
+	p.runs = appendRun(p.runs, uint64(g.cursor-at), stateDone)
+	for _, r := range g.past {
+		p.runs = appendRun(p.runs, r.length, r.state)
+	}
+	if n := len(p.runs); n > 0 && p.runs[n-1].state == stateFresh {
+		p.runs = p.runs[:n-1]
+	}
+	if len(p.runs) > 0 && p.runs[0].state == stateDone {
+		p.position += Offset(p.runs[0].length)
+		p.reserved = max(p.reserved, p.position)
+		p.runs = p.runs[1:]
+	}
+	return p
+}
+
+// toReserve is how far the group may deliver after the next transaction: as far as the
+// log goes, if the group is nearly there, and else enough to go on until the one after.
+func (g *group) toReserve(next Offset) Offset {
+	if len(g.consumers) == 0 || g.log.p.closing {
+		return g.reserved
+	}
+	ahead := Offset(1024)
+	for _, c := range g.consumers {
+		ahead += 2 * Offset(c.config.Window)
+	}
+	from := g.cursor
+	if e := g.ready.top(); e != nil {
+		from = e.event.Offset
+	}
+	most := min(next, from+ahead)
+	if most == next || g.urgent || most >= g.reserved+ahead/2 {
+		return max(most, g.reserved)
+	}
+	return g.reserved
+}
+
+// unload keeps what is known of the loaded events, and drops them.
+func (g *group) unload() {
+	for _, e := range g.loaded {
+		if e.state == dying || e.state == buried {
+			return // they will be done with soon
+		}
+	}
+	reserved, durable, dirty, counters := g.reserved, g.durable, g.dirty, g.counters
+	g.restore(g.progress(g.reserved, true))
+	g.reserved, g.durable, g.dirty = max(reserved, g.cursor), durable, dirty
+	g.counters = counters
+}
+
+// fail is called when a delivery has ended without an acknowledgement. If it was the
+// last one, the event becomes a dead letter, or is done with if it is one already.
+func (g *group) fail(e *entry, cause string, delay time.Duration, last bool) {
+	p := g.log.p
+	g.dirty = true
+	p.flushSoon()
+	if last && g.log == p.DeadLetters {
+		g.end(e)
+		return
+	}
+	delete(e.consumer.delivered, e.tag)
+	g.timed.remove(e)
+	e.consumer = nil
+	switch {
+	case last:
+		e.state, e.cause = dying, cause[:min(len(cause), maxErrorSize)]
+		p.dying = append(p.dying, e)
+		p.kick()
+	case delay > 0:
+		e.state, e.due = delayed, time.Now().Add(delay)
+		g.timed.add(e)
+		p.at(e.due)
+	default:
+		e.state = ready
+		g.ready.add(e)
+	}
+}
+
+// tick ends deliveries whose deadline has passed, and delays.
+func (g *group) tick(now time.Time) {
+	for e := g.timed.top(); e != nil && !now.Before(e.due); e = g.timed.top() {
+		if e.state == delayed {
+			g.timed.remove(e)
+			e.state = ready
+			g.ready.add(e)
+			continue
+		}
+		c := e.consumer
+		c.late = true
+		g.fail(e, "it was not acknowledged in time", 0, c.isLast(e))
+	}
+	if e := g.timed.top(); e != nil {
+		g.log.p.at(e.due)
+	}
+	if !g.retry.IsZero() && now.Before(g.retry) {
+		g.log.p.at(g.retry)
+	}
+	g.wake()
+}
