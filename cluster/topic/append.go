@@ -32,9 +32,5 @@ func (t *Topic[T]) append(ctx context.Context, event T, options []PublishOption)
 		return err
 	}
 	partition := partitionOf(c.key, c.id, s.settings.Partitions)
-	_, err = ask[done](ctx, s, partition, true, store{
-		In:    logName{Topic: s.name, Partition: partition},
-		Event: stored{ID: c.id, Key: c.key, Type: t.kind.name, ContentType: contentType, Payload: payload},
-	})
-	return err
+	return s.outboxes[partition].publish(ctx, stored{ID: c.id, Key: c.key, Type: t.kind.name, ContentType: contentType, Payload: payload})
 }

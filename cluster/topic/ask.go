@@ -2,6 +2,7 @@ package topic
 
 import (
 	"context"
+	"sync"
 	"time"
 
 	"github.com/troupe-go/troupe/actor"
@@ -38,33 +39,63 @@ func wait(ctx context.Context, d time.Duration) bool {
 	}
 }
 
+// asking is how far a request to the owner of a partition is.
+type asking struct {
+	mu    sync.Mutex
+	asked bool  // it is being asked
+	maybe bool  // an attempt before may have done it
+	last  error // of an attempt
+}
+
+func (a *asking) begin() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.asked = true
+}
+
+func (a *asking) failed(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.asked, a.last = false, err
+	a.maybe = a.maybe || !actor.AsError(err).NotRun
+}
+
+// answered returns err, which says nothing of attempts before.
+func (a *asking) answered(err error) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.asked = false; err == nil || !a.maybe {
+		return err
+	}
+	e := *actor.AsError(err)
+	e.NotRun = false
+	return &e
+}
+
 // ask lets the owner of a partition answer a request, within the time of ctx. It is asked
 // again where it was surely not done, and also where it may have been if again.
-func ask[R any, Q actor.Request[peer, R]](ctx context.Context, s *stream, partition int, again bool, q Q) (R, error) {
-	ctx, cancel := patiently(ctx)
-	defer cancel()
+func ask[R any, Q actor.Request[peer, R]](ctx context.Context, a *asking, s *stream, partition int, again bool, q Q) (R, error) {
 	var none R
-	var last error
-	maybe := false // it may have been done
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for pause := minPause; ; pause = min(2*pause, maxPause) {
 		changed := s.change()
 		if o := s.assignment.Load().owners[partition]; o.known() {
+			a.begin()
 			r, err := attempt[R](ctx, s.extension, o.Node, q)
 			if err == nil || !isPassing(err) || !again && !actor.AsError(err).NotRun {
-				return r, err
+				return r, a.answered(err)
 			}
-			last, maybe = err, maybe || !actor.AsError(err).NotRun
+			a.failed(err)
 		}
 		timer.Reset(pause)
 		select {
 		case <-changed:
 		case <-timer.C:
 		case <-ctx.Done():
-			return none, unanswered(ctx, s, partition, last, maybe)
+			return none, a.unanswered(ctx, s, partition)
 		case <-s.extension.ctx.Done():
-			return none, errLeft(s.extension.node)
+			return none, a.unanswered(ctx, s, partition)
 		}
 	}
 }
@@ -92,13 +123,23 @@ func isPassing(err error) bool {
 	return false
 }
 
-// unanswered is the error for a request whose time is over.
-func unanswered(ctx context.Context, s *stream, partition int, last error, maybe bool) error {
+// unanswered is the error for a request whose time is over, or that of this node.
+func (a *asking) unanswered(ctx context.Context, s *stream, partition int) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	maybe := a.maybe || a.asked
 	why := "it has no owner now: a majority of the nodes that keep the replicated store is needed"
-	if last != nil {
-		why = "the last attempt: " + last.Error()
+	if a.last != nil {
+		why = "the last attempt: " + a.last.Error()
+	} else if a.asked {
+		why = "it has been asked"
 	}
-	err := refusal(actor.CodeOf(ctx.Err()), "the owner of partition %d of %q did not answer in time; %s", partition, s.name, why)
+	var err *actor.Error
+	if s.extension.ctx.Err() != nil {
+		err = errLeft(s.extension.node)
+	} else {
+		err = refusal(actor.CodeOf(ctx.Err()), "the owner of partition %d of %q did not answer in time; %s", partition, s.name, why)
+	}
 	if err.NotRun = !maybe; maybe {
 		err.Message += "; whether it was done is not known"
 	}

@@ -136,16 +136,18 @@ func onAll[R any, Q actor.Request[peer, R]](ctx context.Context, from source, ag
 	if err != nil {
 		return nil, err
 	}
+	ctx, cancel := patiently(ctx)
+	defer cancel()
 	answers, errs := make([]R, s.settings.Partitions), make([]error, s.settings.Partitions)
-	var asking sync.WaitGroup
+	var all sync.WaitGroup
 	for i := range answers {
 		if concerned == nil || concerned(i) {
-			asking.Go(func() {
-				answers[i], errs[i] = ask[R](ctx, s, i, again, request(logName{s.name, i, from.dead}))
+			all.Go(func() {
+				answers[i], errs[i] = ask[R](ctx, new(asking), s, i, again, request(logName{s.name, i, from.dead}))
 			})
 		}
 	}
-	asking.Wait()
+	all.Wait()
 	for _, err := range errs {
 		if err != nil {
 			return nil, err

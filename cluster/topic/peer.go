@@ -46,11 +46,11 @@ func newStored(d *eventlog.Delivery) stored {
 // done is an answer that says nothing more.
 type done struct{}
 
-// store appends an event.
+// store appends events, all or none.
 type store struct {
 	actor.Call[peer, done]
-	In    logName
-	Event stored
+	In     logName
+	Events []stored
 }
 
 // attach makes an inlet a consumer.
@@ -168,8 +168,7 @@ func (in logName) log(p *eventlog.Partition) *eventlog.Log {
 
 func (p *peerActor) store(ctx *actor.Context, m store) (done, error) {
 	return later(p, ctx, m.In, func(ctx context.Context, _ *tenure, log *eventlog.Log) (done, error) {
-		e := m.Event
-		_, err := log.Append(ctx, []eventlog.Event{{ID: e.ID, Key: e.Key, Type: e.Type, ContentType: e.ContentType, Payload: e.Payload}})
+		_, err := log.Append(ctx, m.events())
 		return done{}, err
 	})
 }

@@ -17,6 +17,7 @@ type stream struct {
 	name       string
 	settings   settings
 	assignment atomic.Pointer[assignment]
+	outboxes   []outbox      // by partition
 	wake       chan struct{} // lets keep look again
 	leaving    chan struct{} // closed when the node leaves
 	left       chan struct{} // closed when nothing is owned any more
@@ -89,6 +90,10 @@ func (all *streams) add(x *extension, name string, settings settings) (*stream, 
 		changed: make(chan struct{}), held: make(map[int]*tenure), released: make(map[int]persistence.Revision),
 	}
 	s.assignment.Store(s.newAssignment())
+	s.outboxes = make([]outbox, settings.Partitions)
+	for i := range s.outboxes {
+		s.outboxes[i].stream, s.outboxes[i].partition = s, i
+	}
 	if !x.run(s.follow) || !x.run(s.keep) {
 		return nil, errLeft(x.node)
 	}

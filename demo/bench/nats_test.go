@@ -146,21 +146,30 @@ func natsClient(b *testing.B, s *server.Server) *nats.Conn {
 // natsCluster starts servers that route to each other.
 func natsCluster(b *testing.B, members int) (all []*server.Server) {
 	for i := range members {
-		o := &server.Options{ServerName: fmt.Sprint("n", i), Host: "127.0.0.1", Port: -1, NoLog: true, NoSigs: true, MaxPending: 1 << 30}
+		o := natsOptions(i)
 		if members > 1 {
 			o.Cluster = server.ClusterOpts{Name: "bench", Host: "127.0.0.1", Port: -1}
 			if i > 0 {
 				o.Routes = []*url.URL{{Scheme: "nats", Host: all[0].ClusterAddr().String()}}
 			}
 		}
-		s, err := server.NewServer(o)
-		must(b, err)
-		s.Start()
-		b.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+		s := startNATS(b, o)
 		if !s.ReadyForConnections(10 * time.Second) {
 			b.Fatal("a NATS server does not start")
 		}
 		all = append(all, s)
 	}
 	return all
+}
+
+func natsOptions(i int) *server.Options {
+	return &server.Options{ServerName: fmt.Sprint("n", i), Host: "127.0.0.1", Port: -1, NoLog: true, NoSigs: true, MaxPending: 1 << 30}
+}
+
+func startNATS(b *testing.B, o *server.Options) *server.Server {
+	s, err := server.NewServer(o)
+	must(b, err)
+	s.Start()
+	b.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	return s
 }

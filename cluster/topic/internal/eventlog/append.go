@@ -121,7 +121,7 @@ func newCall(events []Event) (*call, error) {
 func (p *Partition) enqueue(c *call) {
 	p.calls = append(p.calls, c)
 	p.queued += c.size
-	p.pace.arrived(len(p.calls))
+	p.pace.arrived(len(c.encoded))
 	p.kick()
 }
 
@@ -131,6 +131,7 @@ func (p *Partition) withdraw(c *call) bool {
 		if other == c {
 			p.calls = append(p.calls[:i], p.calls[i+1:]...)
 			p.queued -= c.size
+			p.pace.waiting -= len(c.encoded)
 			return true
 		}
 	}

@@ -29,7 +29,7 @@ func (p *Partition) commitLoop() {
 	for {
 		p.findOldest()
 		p.mu.Lock()
-		p.pace.gather(&p.mu, len(p.calls))
+		p.pace.gather(&p.mu)
 		var t *transaction
 		if p.err == nil {
 			t = p.build()
@@ -142,7 +142,7 @@ func (p *Partition) give(t *transaction, err error) {
 	for _, o := range p.operations {
 		o.finish(notRun(code, "nothing was done, try again: %w", err))
 	}
-	p.calls, p.operations, p.queued = nil, nil, 0
+	p.calls, p.operations, p.queued, p.pace.waiting = nil, nil, 0, 0
 }
 
 // refuse undoes what was done to make t.
@@ -198,7 +198,7 @@ func (p *Partition) applied(t *transaction, revision persistence.Revision, took 
 	p.finish(t, nil)
 	p.pace.expected, p.pace.took = 0, 0
 	if len(t.calls) > 0 {
-		p.pace.expected, p.pace.took = len(t.calls)+len(p.calls), took
+		p.pace.expected, p.pace.took = t.events+p.pace.waiting, took
 	}
 	for _, l := range p.logs() {
 		l.arm()

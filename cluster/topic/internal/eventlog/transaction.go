@@ -21,6 +21,7 @@ type transaction struct {
 	size       int
 	urgent     bool // it must be committed whatever is in it
 	calls      []*call
+	events     int // of the calls
 	operations []*operation
 	buried     []*entry
 	fresh      [2][][]byte // encoded events for each log
@@ -92,6 +93,7 @@ func (p *Partition) takeCalls(t *transaction) {
 		}
 		p.calls = p.calls[1:]
 		p.queued -= c.size
+		p.pace.waiting -= len(c.encoded)
 		fresh := p.fresh(t, c)
 		if len(fresh) > 0 {
 			if err := l.admit(t, len(fresh), c.size); err != nil {
@@ -117,6 +119,7 @@ func (p *Partition) takeCalls(t *transaction) {
 			}
 		}
 		t.calls = append(t.calls, c)
+		t.events += len(c.encoded)
 		t.urgent = true
 	}
 	p.calls = nil
