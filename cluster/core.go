@@ -105,7 +105,7 @@ func (n *Node) callCore(ctx context.Context, name string, request []byte) ([]byt
 		return nil, unavailable("node %q is not a member of cluster %q now", name, n.cluster)
 	}
 	link := n.transport.Peer(p.Node, p.Address, p.Incarnation)
-	reply, err := link.Call(ctx, &wire.Envelope{To: corePath, Message: "core", Payload: request})
+	reply, err := link.Call(ctx, &wire.Envelope{To: corePath, Message: "core", Payload: request, System: true})
 	if err != nil {
 		return nil, fromTransport(err)
 	}
@@ -132,6 +132,6 @@ func (in *inbound) core(from *transport.Inbound, l *lane, v *wire.View) {
 			from.Send(failure(id, actor.AsError(err)))
 			return
 		}
-		from.Send(&wire.Envelope{Kind: wire.Reply, ID: id, Payload: reply})
+		from.Send(&wire.Envelope{Kind: wire.Reply, ID: id, Payload: reply, System: true})
 	})
 }

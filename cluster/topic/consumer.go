@@ -136,8 +136,11 @@ func (c *consumer) finish() {
 	}
 }
 
-// wants reports whether an event is still for this consumer.
-func (c *consumer) wants(event any) bool { return !event.(*arrival).inlet.isOver() }
+// wants reports whether an event is still for this consumer. Of a suspect the owner gets
+// to know first.
+func (c *consumer) wants(ctx context.Context, a *arrival) bool {
+	return !a.inlet.isOver() && (!a.event.Suspect || a.inlet.insist(ctx, report{Begin: a.event.Tag}))
+}
 
 // pausing returns a channel that closes when the consumer pauses, or goes on.
 func (c *consumer) pausing() <-chan struct{} {
@@ -194,17 +197,17 @@ func (c *consumer) accept(in *inlet, events []stored) bool {
 }
 
 // handle decodes an event and lets the handler have it, within the deadline.
-func (c *consumer) handle(ctx context.Context, a *arrival, handler func(context.Context, any) error) error {
+func (c *consumer) handle(a *arrival, handler func(context.Context, any) error) error {
 	event, err := c.read(c.stream.extension.node.System(), c.stream.name, a.inlet.source.Partition, &a.event)
 	if err != nil {
 		return &undecodable{err}
 	}
 	deadline := c.config.ackDeadline
-	ctx, cancel := context.WithTimeout(ctx, deadline)
+	ctx, cancel := context.WithTimeout(a.inlet.ctx, deadline)
 	defer cancel()
 	c.begin(a)
 	late := time.AfterFunc(deadline+deadline/10, func() {
-		c.settle(a, actor.Errorf(actor.DeadlineExceeded, "the handler took longer than %v", deadline))
+		c.settle(c.sub.ctx, a, actor.Errorf(actor.DeadlineExceeded, "the handler took longer than %v", deadline))
 		c.pause(a)
 	})
 	defer func() {
@@ -215,12 +218,16 @@ func (c *consumer) handle(ctx context.Context, a *arrival, handler func(context.
 }
 
 // settle has the owner told what has become of an event; the first time counts.
-func (c *consumer) settle(a *arrival, err error) {
+func (c *consumer) settle(ctx context.Context, a *arrival, err error) {
 	a.once.Do(func() {
+		var m report
 		if err == nil {
-			a.inlet.acknowledge(a.event.Tag)
-			return
+			m.Acks = []uint64{a.event.Tag}
+		} else {
+			m.Refused = []refused{outcomeOf(&a.event, err)}
 		}
-		a.inlet.refuse(outcomeOf(&a.event, err))
+		if !a.event.Suspect || !a.inlet.insist(ctx, m) {
+			a.inlet.report(m)
+		}
 	})
 }

@@ -37,13 +37,15 @@
 //     positions last until they are deleted.
 //   - A group gets the events of one [Key] one after the other, in the order in which they
 //     were published. The next one comes when the one before is acknowledged, or is a dead
-//     letter. A handler that was cut off from the cluster may still be at one that was
-//     given to another.
+//     letter. A handler may still be at one that was given to another, if it was cut off
+//     from the cluster, or does not return when its context ends.
 //   - [Event.Attempt] tells a redelivery. Events are delivered again after an error, a
 //     panic, or the [AckDeadline]; when a member of the group stops, crashes or is cut
-//     off; and some when a partition gets another owner without being handed over.
+//     off; and some when a partition gets another owner without being handed over, or
+//     while a member takes more than a second for an event.
 //   - What fails [MaxAttempts] times or cannot be decoded is a dead letter, with its error,
-//     and blocks nobody any more.
+//     and blocks nobody any more. What has waited for a handler when a node was lost has
+//     not failed.
 //   - Offsets of a partition have no gaps, only grow, and go back only by [Topic.Seek].
 //   - A publisher gets ResourceExhausted where the topic is full, and no member of a group
 //     has more than its [Window]. Without a majority of the store, nothing is published,

@@ -254,3 +254,58 @@ func TestDurableTopicsSurviveARestartOfAllNodes(t *testing.T) {
 		}
 	})
 }
+
+// Of what a member had when its node crashed, only the event that it was handling can be
+// to blame.
+func TestAnEventThatEndsItsNodesIsADeadLetterAndNoOther(t *testing.T) {
+	playDurable(t, 3, func(t *testing.T, c *clustertest.Cluster) {
+		const attempts = 2
+		j := newJournal()
+		orders := durable(c.Node(0))
+		letters := deadLetters(t, c.Node(0))
+		gate := make(chan struct{})
+		defer close(gate)
+		poisoned := make(chan struct{}, 1)
+		join := func(i int) {
+			j.subscribeWith(t, c.Start(fmt.Sprint("node-", i)), "billing", func(e Event[Placed]) error {
+				if e.Value.From == "poison" {
+					poisoned <- struct{}{}
+					<-gate
+				}
+				return nil
+			}, MaxAttempts(attempts))
+		}
+		victim := 3
+		join(victim)
+		for i := range 10 {
+			j.put(t, orders, Placed{N: i}, "ada")
+			j.put(t, orders, Placed{N: 100 + i}, keyOf(i))
+		}
+		put(t, orders, Placed{"poison", 0}, Key("ada"))
+		for i := range 10 {
+			j.put(t, orders, Placed{N: 200 + i}, "ada")
+			j.put(t, orders, Placed{N: 300 + i}, keyOf(i))
+		}
+		var letter Event[DeadLetter]
+		for letter.Value.Error == "" {
+			select {
+			case <-poisoned:
+				c.Crash(victim)
+				victim++
+				join(victim)
+			case letter = <-letters:
+			case <-time.After(time.Minute):
+				t.Fatalf("node %d handles nothing: %+v", victim, inspectGroup(t, orders, "billing"))
+			}
+		}
+		if d := letter.Value; d.Key != "ada" || d.Attempts != victim-3 || d.Attempts > attempts+2 {
+			t.Errorf("after %d crashes: %+v", victim-3, d)
+		}
+		j.await(t, "billing")
+		settle()
+		j.judge(t)
+		if g := inspectGroup(t, orders, "billing"); g.Lag != 0 || g.DeadLetters != 1 {
+			t.Errorf("%+v", g)
+		}
+	})
+}

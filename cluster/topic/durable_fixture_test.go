@@ -17,9 +17,9 @@ import (
 )
 
 // playDurable runs a test on a cluster in virtual time, whose nodes all expect each other.
-func playDurable(t *testing.T, nodes int, test func(t *testing.T, c *clustertest.Cluster)) {
+func playDurable(t *testing.T, nodes int, test func(t *testing.T, c *clustertest.Cluster), options ...cluster.Option) {
 	t.Helper()
-	clustertest.Run(t, nodes, test, cluster.WithExpect(min(nodes, 3)))
+	clustertest.Run(t, nodes, test, append(options, cluster.WithExpect(min(nodes, 3)))...)
 }
 
 // durable returns the topic of most tests.
@@ -224,7 +224,7 @@ func fastDir(t testing.TB) string {
 func keyOf(i int) string { return fmt.Sprint("customer-", i) }
 
 // letters of dead events.
-func deadLetters(t testing.TB, n *cluster.Node) <-chan Event[DeadLetter] {
+func deadLetters(t testing.TB, n *cluster.Node) chan Event[DeadLetter] {
 	t.Helper()
 	all := make(chan Event[DeadLetter], 100)
 	_, err := durable(n).DeadLetters().Subscribe(t.Context(), func(_ context.Context, e Event[DeadLetter]) error {

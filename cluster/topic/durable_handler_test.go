@@ -1,16 +1,15 @@
 package topic
 
 import (
+	"context"
 	"errors"
-	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/troupe-go/troupe/actor"
-	"github.com/troupe-go/troupe/cluster"
 	"github.com/troupe-go/troupe/cluster/clustertest"
 )
 
@@ -68,16 +67,25 @@ func TestPoisonEndsAmongTheDeadLettersAndOthersGoOn(t *testing.T) {
 		if err := other.Publish(t.Context(), Cancelled{"no"}, Key("ada")); err != nil {
 			t.Fatal(err)
 		}
+		// Of this type, and damaged.
+		stream, err := orders.source.open(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		damaged := stored{ID: "damaged", Type: typeName[Placed](), ContentType: "application/msgpack", Payload: []byte{0xc1}}
+		if err := stream.outboxes[0].publish(t.Context(), damaged); err != nil {
+			t.Fatal(err)
+		}
 		letters := deadLetters(t, c.Node(0))
 		settle()
 		settle()
-		if got := s.Stats(); got.Handled != 16 || got.Failed != 6 || got.Undecodable != 1 {
+		if got := s.Stats(); got.Handled != 16 || got.Failed != 6 || got.Undecodable != 2 {
 			t.Errorf("%+v", got)
 		}
-		if len(letters) != 3 {
-			t.Fatalf("%d dead letters, want 3", len(letters))
+		if len(letters) != 4 {
+			t.Fatalf("%d dead letters, want 4", len(letters))
 		}
-		for range 3 {
+		for range 4 {
 			d := (<-letters).Value
 			var want string
 			attempts := 3
@@ -87,6 +95,8 @@ func TestPoisonEndsAmongTheDeadLettersAndOthersGoOn(t *testing.T) {
 				if e, err := other.Decode(d); err != nil || e.Reason != "no" {
 					t.Errorf("%+v, %v", e, err)
 				}
+			case d.ID == "damaged":
+				want, attempts = "cannot be decoded", 1
 			case d.Key == "ada":
 				want = "poison"
 			case d.Key == "ben":
@@ -96,7 +106,7 @@ func TestPoisonEndsAmongTheDeadLettersAndOthersGoOn(t *testing.T) {
 				t.Errorf("%+v", d)
 			}
 		}
-		if g := inspectGroup(t, orders, "billing"); g.DeadLetters != 3 || g.Lag != 0 {
+		if g := inspectGroup(t, orders, "billing"); g.DeadLetters != 4 || g.Lag != 0 {
 			t.Errorf("%+v", g)
 		}
 		j.judge(t)
@@ -180,83 +190,37 @@ func TestStopGivesWhatWaitsToOthers(t *testing.T) {
 	})
 }
 
-func TestAnEventTooLargeForALinkIsADeadLetter(t *testing.T) {
-	clustertest.Run(t, 2, func(t *testing.T, c *clustertest.Cluster) {
-		// The owner leads the store, too, so that it can store what is too large for others.
-		var at, away *Topic[Placed]
-		for i, owner := 0, -1; owner < 0 || c.Node(owner).Name() != c.Node(0).Store().Leader(); i++ {
-			name := fmt.Sprint("large-", i)
-			for k := range 2 {
-				put(t, Of[Placed](c.Node(k), name, Durable()), Placed{"small", k})
-			}
-			settle()
-			info, err := Of[Placed](c.Node(0), name, Durable()).Inspect(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			owner = indexOf(t, c, info.Partitions[0].Node)
-			at, away = Of[Placed](c.Node(owner), name, Durable()), Of[Placed](c.Node(1-owner), name, Durable())
-		}
-		for i := range 5 {
-			put(t, at, Placed{strings.Repeat("large", 20_000), i}, Key("ada"))
-			put(t, at, Placed{"small", 2 + i}, Key("ada"))
-		}
-		r := new(recorder)
-		if _, err := away.Subscribe(t.Context(), r.handle, Group("billing")); err != nil {
-			t.Fatal(err)
-		}
-		settle()
-		r.want(t, "the group", 7)
-		if g := inspectGroup(t, at, "billing"); g.DeadLetters != 5 || g.Lag != 0 {
-			t.Errorf("%+v", g)
-		}
-	}, cluster.WithMaxMessage(64<<10))
-}
-
-func TestAnActorSubscribesToADurableTopicWhenItStarts(t *testing.T) {
+func TestTheContextOfAHandlerEndsWhenItsEventIsGivenToOthers(t *testing.T) {
 	playDurable(t, 2, func(t *testing.T, c *clustertest.Cluster) {
-		orders := durable(c.Node(1))
-		owners(t, c.Node(0)) // so that both use it, and no partition moves later
-		owners(t, c.Node(1))
-		settle()
-		handled := make(chan Event[Placed], 100)
-		to, err := actor.Spawn(c.Node(1).System(), actor.Define("clerk", func() *clerk { return &clerk{orders, handled} }, actor.OnCall((*clerk).placed)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for i := range 10 {
-			put(t, durable(c.Node(0)), Placed{N: i}, Key("ada"))
-		}
-		for i := range 10 {
-			e := <-handled
-			if e.Value.N != i || e.Key != "ada" || e.Offset != uint64(i+1) || e.Attempt != 1 || e.Time.IsZero() {
-				t.Errorf("%+v", e)
+		ended := make(chan time.Duration, 1)
+		handle := func(ctx context.Context, e Event[Placed]) error {
+			if e.Attempt == 1 {
+				began := time.Now()
+				<-ctx.Done()
+				ended <- time.Since(began)
 			}
+			return nil
 		}
-		if err := c.Node(1).System().StopActor(t.Context(), to); err != nil {
+		put(t, durable(c.Node(0)), Placed{N: 1})
+		if _, err := durable(c.Node(1)).Subscribe(t.Context(), handle, Group("billing"), From(End()), AckDeadline(10*time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 		settle()
-		if g := inspectGroup(t, orders, "clerks"); g.Members != 0 || g.Lag != 0 {
-			t.Errorf("after the actor has ended: %+v", g)
+		away := slices.Index(owners(t, c.Node(1)), "node-0")
+		if away < 0 {
+			t.Fatal("the other node owns nothing")
+		}
+		i := 0
+		for partitionOf(keyOf(i), "", 4) != away {
+			i++
+		}
+		put(t, durable(c.Node(0)), Placed{N: 2}, Key(keyOf(i)))
+		synctest.Wait()
+		if err := c.Node(0).Leave(t.Context()); err != nil {
+			t.Error(err)
+		}
+		if d := <-ended; d > 10*time.Second {
+			t.Errorf("it ended after %v, long after the owner of its partition had left", d)
 		}
 	})
-}
-
-// Clerk is the protocol of an actor that subscribes by itself.
-type Clerk struct{}
-
-type clerk struct {
-	orders  *Topic[Placed]
-	handled chan Event[Placed]
-}
-
-func (a *clerk) Started(ctx *actor.Context) error {
-	_, err := SubscribeActor(ctx, a.orders, actor.Self[Clerk](ctx), Group("clerks"))
-	return err
-}
-
-func (a *clerk) placed(_ *actor.Context, m Message[Clerk, Placed]) (Ack, error) {
-	a.handled <- m.Event
-	return Ack{}, nil
 }

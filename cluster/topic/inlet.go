@@ -3,11 +3,13 @@ package topic
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/troupe-go/troupe/actor"
+	"github.com/troupe-go/troupe/cluster/topic/internal/eventlog"
 )
 
 // inlet is where a consumer gets the events of one partition from one of its owners. It
@@ -19,7 +21,9 @@ type inlet struct {
 	source   logName
 	owner    owner
 	to       actor.Ref[peer]
-	wake     chan struct{} // there is something to be told
+	wake     chan struct{}   // there is something to be told
+	ctx      context.Context // of the handler; ends with the inlet
+	cancel   context.CancelFunc
 
 	mu      sync.Mutex
 	over    bool
@@ -65,6 +69,7 @@ func (c *consumer) attach(ctx context.Context, partition int, o owner) (*inlet, 
 		id: rand.Text(), consumer: c, owner: o, to: to, wake: make(chan struct{}, 1),
 		source: logName{c.stream.name, partition, c.dead},
 	}
+	in.ctx, in.cancel = context.WithCancel(c.sub.ctx)
 	x.inlets.add(in)
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
@@ -97,25 +102,19 @@ func (in *inlet) isOver() bool {
 	return in.over
 }
 
-// end lets nothing more come, and what has come not be handled.
+// end lets nothing more come, and what has come not be handled any more.
 func (in *inlet) end() {
+	in.cancel()
 	in.consumer.stream.extension.inlets.remove(in)
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	in.over = true
 }
 
-// acknowledge and refuse have the owner told, soon.
-func (in *inlet) acknowledge(tag uint64) {
+// report has the owner told, soon.
+func (in *inlet) report(m report) {
 	in.mu.Lock()
-	in.acks = append(in.acks, tag)
-	in.mu.Unlock()
-	in.awake()
-}
-
-func (in *inlet) refuse(r refused) {
-	in.mu.Lock()
-	in.refused = append(in.refused, r)
+	in.acks, in.refused = append(in.acks, m.Acks...), append(in.refused, m.Refused...)
 	in.mu.Unlock()
 	in.awake()
 }
@@ -161,11 +160,14 @@ func (in *inlet) serve(ctx context.Context) {
 // tell sends what there is to tell, again and again for as long as the owner may believe
 // that the consumer is there; false ends the inlet.
 func (in *inlet) tell(ctx context.Context) bool {
-	m := in.next()
+	m, more := in.next()
 	began := time.Now()
 	for pause := minPause; ; pause = min(2*pause, maxPause) {
 		err := in.send(ctx, m)
 		if err == nil {
+			if more {
+				in.awake()
+			}
 			return true
 		}
 		if ctx.Err() != nil {
@@ -180,6 +182,26 @@ func (in *inlet) tell(ctx context.Context) bool {
 	}
 }
 
+// insist tells the owner what must be durable before anything else is handled; false if
+// the owner does not want to know, or will be told by leave.
+func (in *inlet) insist(ctx context.Context, m report) bool {
+	m.In, m.Inlet, m.Durable = in.source, in.id, true
+	for pause := minPause; ; pause = min(2*pause, maxPause) {
+		err := in.send(ctx, m)
+		switch {
+		case err == nil:
+			return true
+		case actor.CodeOf(err) == actor.NotFound || errors.Is(err, eventlog.ErrNotDelivered):
+			return false // the delivery is over
+		case !isPassing(err): // the store is full, perhaps: better to go on
+			in.consumer.stream.extension.node.Logger().Warn("it could not be noted what handles an event that may have ended its consumers", "subscription", in.consumer.sub, "error", err)
+			return true
+		case in.isOver() || in.moved() || in.consumer.sub.stopping.Load() || !wait(ctx, pause):
+			return false
+		}
+	}
+}
+
 func (in *inlet) moved() bool {
 	return in.consumer.stream.assignment.Load().owners[in.source.Partition] != in.owner
 }
@@ -191,13 +213,25 @@ func (in *inlet) send(ctx context.Context, m report) error {
 	return err
 }
 
-// next takes what there is to tell.
-func (in *inlet) next() report {
+// reportSize is about how many bytes a report has, beside the last error in it.
+const reportSize = 8 << 10
+
+// next takes what there is to tell, or as much as is told at a time.
+func (in *inlet) next() (m report, more bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	m := report{In: in.source, Inlet: in.id, Acks: in.acks, Refused: in.refused}
-	in.acks, in.refused = nil, nil
-	return m
+	const each = 9 // bytes of a tag
+	m = report{In: in.source, Inlet: in.id}
+	n := min(len(in.acks), reportSize/each)
+	m.Acks, in.acks = in.acks[:n:n], in.acks[n:]
+	size := n * each
+	n = 0
+	for n < len(in.refused) && size < reportSize {
+		size += len(in.refused[n].Error) + 4*each
+		n++
+	}
+	m.Refused, in.refused = in.refused[:n:n], in.refused[n:]
+	return m, len(in.acks)+len(in.refused) > 0
 }
 
 func (in *inlet) putBack(m report) {
@@ -212,9 +246,14 @@ func (in *inlet) leave(ctx context.Context) {
 	in.end()
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
 	defer cancel()
-	m := in.next()
-	m.Leave = true
-	_, _ = actor.Ask(ctx, in.to, m)
+	for more := true; more; {
+		var m report
+		m, more = in.next()
+		m.Leave = !more
+		if _, err := actor.Ask(ctx, in.to, m); err != nil {
+			return
+		}
+	}
 }
 
 const leaveTimeout = 2 * time.Second

@@ -130,14 +130,18 @@ func Window(events int) SubscribeOption {
 
 // AckDeadline sets how long the handler may take for one event of a durable topic, at
 // least 10 ms: then its context ends, and if it does not return within a tenth of that
-// time more, the event and all that wait are given to other members of the group, or come
-// back when it does. The default is [DefaultAckDeadline].
+// time more, it has failed: the event and all that wait are given to other members of the
+// group, or come back when it does. The default is [DefaultAckDeadline].
 func AckDeadline(d time.Duration) SubscribeOption {
 	return subscribeOption(func(c *subscribing) { c.durable, c.ackDeadline = true, d })
 }
 
-// MaxAttempts sets how often an event of a durable topic is delivered to the group before
-// it becomes a dead letter, when its handler fails, or its node is lost. The default is
+// MaxAttempts sets how often an event of a durable topic may fail in a group before it
+// becomes a dead letter: by an error or a panic of its handler, by the [AckDeadline], or
+// since the node that handled it was lost. What merely waited there is delivered again,
+// and does not count. To tell which is which, an event that comes for the third time
+// though it has not failed is noted in the store before it is handled; so one that ends
+// its process is delivered MaxAttempts times and two more. The default is
 // [DefaultMaxAttempts].
 func MaxAttempts(n int) SubscribeOption {
 	return subscribeOption(func(c *subscribing) { c.durable, c.maxAttempts = true, n })

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/troupe-go/troupe/actor"
+	"github.com/troupe-go/troupe/cluster/topic/internal/eventlog"
 )
 
 // What the Reason of an error says to the group of a durable topic, also when it comes
@@ -55,9 +56,7 @@ func outcomeOf(e *stored, err error) refused {
 	var unreadable *undecodable
 	if errors.As(err, &unreadable) {
 		r.Reject = true
-		return r
-	}
-	if told, ok := errors.AsType[*actor.Error](err); ok {
+	} else if told, ok := errors.AsType[*actor.Error](err); ok {
 		text, retry := strings.CutPrefix(told.Reason, retryReason)
 		if delay, err := time.ParseDuration(text); retry && err == nil {
 			r.Delay = max(0, delay)
@@ -66,6 +65,8 @@ func outcomeOf(e *stored, err error) refused {
 			r.Error = told.Message // the code of an instruction says nothing
 		}
 	}
+	// More is not kept, and might be too large for the link to the owner.
+	r.Error = strings.ToValidUTF8(r.Error[:min(len(r.Error), eventlog.MaxErrorSize)], "")
 	return r
 }
 

@@ -125,6 +125,9 @@ func (o *outlet) pushOne(c *eventlog.Consumer, events []stored) error {
 // refused makes a dead letter of a single event that cannot be sent.
 func (o *outlet) refused(c *eventlog.Consumer, events []stored, err error) error {
 	if len(events) == 1 && actor.CodeOf(err) == actor.InvalidArgument {
+		t := o.tenure
+		t.stream.extension.node.Logger().Warn("a group does not get an event that is too large for the link to its member",
+			"topic", t.stream.name, "partition", t.partition, "offset", events[0].Offset, "error", err)
 		_ = c.Reject(events[0].Tag, err) // it may be over already
 		return nil
 	}

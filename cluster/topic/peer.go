@@ -33,13 +33,14 @@ type stored struct {
 	Time    int64 // in nanoseconds since 1970
 	Attempt int
 	Tag     uint64 // of the delivery
+	Suspect bool   // to begin before it is handled
 	Dead    *eventlog.DeadLetter
 }
 
 func newStored(d *eventlog.Delivery) stored {
 	return stored{
 		ID: d.ID, Key: d.Key, Type: d.Type, ContentType: d.ContentType, Payload: d.Payload,
-		Offset: uint64(d.Offset), Time: d.Time.UnixNano(), Attempt: d.Attempt, Tag: d.Tag, Dead: d.Dead,
+		Offset: uint64(d.Offset), Time: d.Time.UnixNano(), Attempt: d.Attempt, Tag: d.Tag, Suspect: d.Suspect, Dead: d.Dead,
 	}
 }
 
@@ -80,6 +81,10 @@ type report struct {
 	Acks    []uint64
 	Refused []refused
 	Leave   bool // it is the last one
+	// Durable lets it be answered when it is, and Begin is a delivery that is then
+	// handled, if it is not 0.
+	Durable bool
+	Begin   uint64
 }
 
 // refused is a delivery that was not acknowledged.
@@ -199,27 +204,40 @@ func (p *peerActor) deliver(_ *actor.Context, m deliver) (done, error) {
 	return done{}, nil
 }
 
-func (p *peerActor) report(_ *actor.Context, m report) (done, error) {
-	var o *outlet
-	if s := p.extension.streams.get(m.In.Topic); s != nil {
-		if t := s.tenure(m.In.Partition); t != nil {
-			o = t.outlet(m.Inlet)
+// attached returns a consumer of a partition that is owned here, by its inlet.
+func (x *extension) attached(to logName, inlet string) (*outlet, *eventlog.Consumer, error) {
+	if s := x.streams.get(to.Topic); s != nil {
+		if t := s.tenure(to.Partition); t != nil {
+			if o := t.outlet(inlet); o != nil {
+				o.mu.Lock()
+				defer o.mu.Unlock()
+				if o.consumer != nil {
+					return o, o.consumer, nil
+				}
+			}
 		}
 	}
-	if o == nil {
-		return done{}, refusal(actor.NotFound, "the consumer is not attached to partition %d of %q on node %q", m.In.Partition, m.In.Topic, p.extension.node.Name())
+	return nil, nil, refusal(actor.NotFound, "the consumer is not attached to partition %d of %q on node %q", to.Partition, to.Topic, x.node.Name())
+}
+
+func (p *peerActor) report(ctx *actor.Context, m report) (done, error) {
+	o, c, err := p.extension.attached(m.In, m.Inlet)
+	if err == nil {
+		err = o.settle(c, m)
 	}
-	return done{}, o.settle(m)
+	if err != nil || !m.Durable {
+		return done{}, err
+	}
+	return later(p, ctx, m.In, func(ctx context.Context, _ *tenure, _ *eventlog.Log) (done, error) {
+		if m.Begin != 0 {
+			return done{}, c.Begin(ctx, m.Begin)
+		}
+		return done{}, c.Flush(ctx)
+	})
 }
 
 // settle does what the inlet says. That deliveries are over already is no error to it.
-func (o *outlet) settle(m report) error {
-	o.mu.Lock()
-	c := o.consumer
-	o.mu.Unlock()
-	if c == nil {
-		return refusal(actor.NotFound, "the consumer has not joined yet")
-	}
+func (o *outlet) settle(c *eventlog.Consumer, m report) error {
 	var err error
 	if len(m.Acks) > 0 {
 		err = c.Ack(m.Acks...)

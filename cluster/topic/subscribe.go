@@ -26,7 +26,9 @@ import (
 // any member of the group: after a pause that doubles from 100 ms to a minute, or what
 // [RetryAfter] says. After [MaxAttempts], at once after [Reject], and if it cannot be
 // decoded, it becomes a dead letter; see [Topic.DeadLetters]. Until one of that has
-// happened, the group gets no other event with the same [Key].
+// happened, the group gets no other event with the same [Key]. The context that handle
+// gets ends with the [AckDeadline], and when the event is for other members: because its
+// partition has moved, which waits a second for a handler, or this node is cut off.
 //
 // An event may be delivered more than once: [Event.Attempt] is then more than 1, but after
 // [Topic.Seek]. Where each must take effect once, keep its Partition and Offset for each

@@ -37,7 +37,7 @@ func (t *turn) Run() {
 			return
 		}
 		s.waiting.Add(-1)
-		if s.consumer == nil || s.consumer.wants(event) {
+		if s.consumer == nil || s.consumer.wants(s.ctx, event.(*arrival)) {
 			s.call(event)
 		}
 	}
@@ -105,11 +105,11 @@ func (s *Subscription) call(event any) {
 		}
 		s.count(err)
 		if s.consumer != nil {
-			s.consumer.settle(event.(*arrival), err)
+			s.consumer.settle(s.ctx, event.(*arrival), err)
 		}
 	}()
 	if s.consumer != nil {
-		err = s.consumer.handle(s.ctx, event.(*arrival), s.handle)
+		err = s.consumer.handle(event.(*arrival), s.handle)
 	} else {
 		err = s.handle(s.ctx, event)
 	}

@@ -3,11 +3,13 @@ package consensus
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"google.golang.org/protobuf/proto"
 
 	"github.com/troupe-go/troupe/actor"
 	pb "github.com/troupe-go/troupe/cluster/internal/consensuspb"
+	"github.com/troupe-go/troupe/persistence"
 )
 
 // Handle answers a request of another node, whose authenticated name from is. It
@@ -118,7 +120,10 @@ func (c *Core) send(ctx context.Context, node string, q *pb.Request) (*pb.Respon
 		return nil, err
 	}
 	data, err = c.config.Call(ctx, node, data)
-	if err != nil {
+	switch {
+	case actor.CodeOf(err) == actor.InvalidArgument: // too large, whoever leads
+		return nil, fmt.Errorf("consensus: %w: %v", persistence.ErrInvalid, err)
+	case err != nil:
 		return nil, callError{err}
 	}
 	reply := new(pb.Response)

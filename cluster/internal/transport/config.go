@@ -43,7 +43,8 @@ type Config struct {
 	Logger *slog.Logger
 	// Lanes is the number of streams to each peer: 1 to 256, 4 if 0.
 	Lanes int
-	// MaxMessage is the largest payload in bytes, 4 MiB if 0.
+	// MaxMessage is the largest payload in bytes, 4 MiB if 0. That of a System
+	// envelope may have 4 MiB in any case, if QueueBytes allows.
 	MaxMessage int
 	// QueueBytes bounds what waits in each lane, in bytes of encoded envelopes;
 	// as much again may be in flight. 8 MiB if 0, or room for one message of
@@ -69,7 +70,7 @@ func (c Config) withDefaults() Config {
 		c.Lanes = 4
 	}
 	if c.MaxMessage == 0 {
-		c.MaxMessage = 4 << 20
+		c.MaxMessage = maxSystem
 	}
 	if c.QueueBytes == 0 {
 		c.QueueBytes = max(8<<20, c.maxEnvelope())
@@ -106,9 +107,22 @@ func (c Config) validate() error {
 	return nil
 }
 
+// maxSystem is the largest payload of a System envelope, unless MaxMessage is more.
+const maxSystem = 4 << 20
+
+// limit is the largest payload of e.
+func (c *Config) limit(e *wire.Envelope) int {
+	if e.System {
+		return max(c.MaxMessage, maxSystem)
+	}
+	return c.MaxMessage
+}
+
 func (c Config) maxEnvelope() int { return c.MaxMessage + envelopeOverhead }
 
-func (c Config) maxFrame() int { return max(batchBytes, c.maxEnvelope()) + ackBytes }
+func (c Config) maxFrame() int {
+	return max(batchBytes, c.maxEnvelope(), maxSystem+envelopeOverhead) + ackBytes
+}
 
 func printable(s string) bool {
 	for i := range len(s) {

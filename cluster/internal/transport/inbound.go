@@ -65,11 +65,11 @@ func (in *Inbound) Incarnation() uint64 { return in.from.incarnation }
 func (in *Inbound) Send(e *wire.Envelope) {
 	cfg := &in.transport.cfg
 	size := wire.Size(e)
-	if len(e.Payload) > cfg.MaxMessage || size > cfg.maxEnvelope() {
+	if limit := cfg.limit(e); len(e.Payload) > limit || size > limit+envelopeOverhead {
 		e = &wire.Envelope{
 			Kind: wire.Failure, ID: e.ID, Code: uint32(codes.ResourceExhausted), Reason: "too-large",
 			Text: fmt.Sprintf("the answer has %d bytes, the limit is %d: send less, or raise the limit on every node",
-				len(e.Payload), cfg.MaxMessage),
+				len(e.Payload), limit),
 		}
 		size = wire.Size(e)
 	}

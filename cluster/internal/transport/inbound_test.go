@@ -110,7 +110,7 @@ func TestGarbageClosesItsStreamAndNoOther(t *testing.T) {
 func TestAFrameOverTheLimitClosesItsStream(t *testing.T) {
 	s := server(t, Config{MaxMessage: 1000, Handler: handler{receive: ignore}})
 	stream := rawStream(t, s.address, nil)
-	if err := stream.SendMsg(&wirepb.Frame{Envelopes: []*wirepb.Envelope{{Payload: make([]byte, 1<<20)}}}); err != nil {
+	if err := stream.SendMsg(&wirepb.Frame{Envelopes: []*wirepb.Envelope{{Payload: make([]byte, 5<<20)}}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := stream.RecvMsg(new(wirepb.Frame)); status.Code(err) != codes.ResourceExhausted {

@@ -157,9 +157,9 @@ func (p *Peer) lane(e *wire.Envelope) *lane {
 
 func (p *Peer) size(e *wire.Envelope) (int, error) {
 	size := wire.Size(e)
-	if cfg := &p.transport.cfg; len(e.Payload) > cfg.MaxMessage || size > cfg.maxEnvelope() {
+	if limit := p.transport.cfg.limit(e); len(e.Payload) > limit || size > limit+envelopeOverhead {
 		return 0, p.notSent(fmt.Errorf("%w (payload of %d bytes, all of %d, limit %d)",
-			ErrTooLarge, len(e.Payload), size, cfg.MaxMessage))
+			ErrTooLarge, len(e.Payload), size, limit))
 	}
 	return size, nil
 }

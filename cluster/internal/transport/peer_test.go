@@ -136,6 +136,21 @@ func TestAReplyThatIsTooLargeBecomesAFailure(t *testing.T) {
 	wantKind(t, err, Failed, nil)
 }
 
+func TestASystemEnvelopeMayBeLarger(t *testing.T) {
+	c, s := client(t, Config{MaxMessage: 1000}), server(t, Config{MaxMessage: 1000, Handler: handler{receive: func(in *Inbound, e *wire.View) {
+		in.Send(&wire.Envelope{Kind: wire.Reply, ID: e.ID, Payload: e.Payload, System: true})
+	}}})
+	call := func(size int) (int, error) {
+		v, err := c.peer(s).Call(t.Context(), &wire.Envelope{To: "store", Payload: make([]byte, size), System: true})
+		return len(v.Payload), err
+	}
+	if got, err := call(maxSystem); err != nil || got != maxSystem {
+		t.Errorf("%d bytes came back, %v; want %d", got, err, maxSystem)
+	}
+	_, err := call(maxSystem + 1)
+	wantKind(t, err, NotSent, ErrTooLarge)
+}
+
 func TestTheEndOfTheContextCancelsTheCall(t *testing.T) {
 	started, cancelled := make(chan uint64, 1), make(chan uint64, 1)
 	c, s := client(t, Config{}), server(t, Config{Handler: handler{receive: func(in *Inbound, e *wire.View) {

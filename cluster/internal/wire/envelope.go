@@ -58,6 +58,10 @@ type Envelope struct {
 	Reason      string // cause in a word, of a Failure or Terminated
 	Text        string // the error for a person to read
 	NotRun      bool   // of a Failure: the message surely was not handled
+
+	// System says that it is between nodes, and not one of an actor, whose largest size
+	// is for users to choose. It is not sent.
+	System bool
 }
 
 // View is one message as its receiver sees it. Its slices are parts of the

@@ -235,12 +235,13 @@ func (p *Partition) flushSoon() {
 
 // operation is something other than an Append that is done in a transaction.
 type operation struct {
-	prepare func(*transaction) error // adds to the transaction, with the lock
-	applied func(*transaction)       // when it is durable, with the lock; may be nil
-	last    bool                     // it is that of Close
-	ended   bool
-	err     error
-	done    chan struct{}
+	prepare  func(*transaction) error // adds to the transaction, with the lock
+	applied  func(*transaction)       // when it is durable, with the lock; may be nil
+	last     bool                     // it is that of Close
+	progress *group                   // whose progress is written with it; may be nil
+	ended    bool
+	err      error
+	done     chan struct{}
 }
 
 func (o *operation) take(t *transaction) error {

@@ -25,9 +25,10 @@ type ConsumerConfig struct {
 	// more, as long as there are others, until it acknowledges or refuses something.
 	// The default is 30 s.
 	AckDeadline time.Duration
-	// MaxAttempts is how often an event is delivered, before it becomes a dead letter
-	// when that fails: when it is refused, is late, or its consumer is lost. The
-	// default is 10. Dead letters are delivered until they are acknowledged or rejected.
+	// MaxAttempts is how often an event may fail, before it becomes a dead letter: when
+	// it is refused, and when it is late or its consumer is lost, after [Consumer.Begin].
+	// The default is 10. Dead letters are delivered until they are acknowledged or
+	// rejected.
 	MaxAttempts int
 	// Deliver gets events, in order, and belongs to the consumer's group: it is called
 	// by one goroutine at a time, and may use the consumer. It must not block. The
@@ -124,7 +125,7 @@ func (c *Consumer) Ack(tags ...uint64) error {
 // [ErrNotDelivered] if the delivery is over already.
 func (c *Consumer) Nack(tag uint64, delay time.Duration, cause error) error {
 	return c.settle([]uint64{tag}, func(e *entry) {
-		c.group.fail(e, describe(cause), delay, c.isLast(e))
+		c.group.fail(e, wasRefused, describe(cause), delay)
 	})
 }
 
@@ -133,12 +134,34 @@ func (c *Consumer) Nack(tag uint64, delay time.Duration, cause error) error {
 // [ErrNotDelivered] if the delivery is over already.
 func (c *Consumer) Reject(tag uint64, cause error) error {
 	return c.settle([]uint64{tag}, func(e *entry) {
-		c.group.fail(e, describe(cause), 0, true)
+		c.group.fail(e, wasRejected, describe(cause), 0)
 	})
 }
 
+// Begin says that a delivery which is [Delivery.Suspect] is about to be handled: should
+// its consumer, or the owner of the partition, now be lost, it has failed. It is durable
+// when Begin returns without an error, and so is what was acknowledged and refused
+// before. The error is [ErrNotDelivered] if the delivery is over already; otherwise errors
+// are those of [Log.Append].
+func (c *Consumer) Begin(ctx context.Context, tag uint64) error {
+	return c.group.log.p.operate(ctx, &operation{progress: c.group, prepare: func(*transaction) error {
+		e := c.delivered[tag]
+		if e == nil {
+			return notRun(ErrNotDelivered.Code, "%w", ErrNotDelivered)
+		}
+		e.begun = true
+		return nil
+	}})
+}
+
+// Flush returns when what was acknowledged and refused is durable. Errors are those of
+// [Log.Append].
+func (c *Consumer) Flush(ctx context.Context) error {
+	return c.group.log.p.operate(ctx, &operation{progress: c.group})
+}
+
 // Leave ends the consumer. What it has not acknowledged is given to others at once; if
-// there is a cause, the consumer is lost, and each of its deliveries has failed. A call
+// there is a cause, the consumer is lost, and what it has begun has failed. A call
 // of Deliver may still be under way. It is idempotent.
 func (c *Consumer) Leave(cause error) {
 	g := c.group
@@ -149,8 +172,12 @@ func (c *Consumer) Leave(cause error) {
 		return
 	}
 	c.left = true
+	how := wasLost
+	if cause == nil {
+		how = wasReleased
+	}
 	for _, e := range c.delivered {
-		g.fail(e, "its consumer was lost: "+describe(cause), 0, cause != nil && c.isLast(e))
+		g.fail(e, how, "its consumer was lost: "+describe(cause), 0)
 	}
 	g.consumers = slices.DeleteFunc(g.consumers, func(other *Consumer) bool { return other == c })
 	if len(g.consumers) == 0 {
@@ -190,8 +217,9 @@ func (c *Consumer) settle(tags []uint64, f func(*entry)) error {
 	return nil
 }
 
-func (c *Consumer) isLast(e *entry) bool {
-	return e.attempts >= c.config.MaxAttempts && c.group.log != c.group.log.p.DeadLetters
+// givesUp reports whether e has failed as often as it may.
+func (c *Consumer) givesUp(e *entry) bool {
+	return e.failed >= c.config.MaxAttempts && c.group.log != c.group.log.p.DeadLetters
 }
 
 func describe(cause error) string {

@@ -76,7 +76,7 @@ func FuzzIdentities(f *testing.F) {
 }
 
 func FuzzProgress(f *testing.F) {
-	p := progress{position: 3, reserved: 20, runs: []run{{1, 2}, {3, 0}, {1, 1}}, counters: counters{1, 2, 3}}
+	p := progress{position: 3, reserved: 20, runs: []run{{1, 2, 1}, {3, 0, 0}, {1, 1, 0}}, counters: counters{1, 2, 3}}
 	f.Add(p.encode())
 	f.Add((&progress{position: 1, clean: true}).encode())
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -102,10 +102,11 @@ func TestWhatMayHaveBeenDeliveredCountsAsAnAttempt(t *testing.T) {
 		want     []run
 	}{
 		{"nothing", progress{position: 5, reserved: 5}, nil},
-		{"not said", progress{position: 5, reserved: 8}, []run{{3, 2}}},
-		{"some are done with", progress{position: 5, reserved: 10, runs: []run{{1, 1}, {2, 0}}}, []run{{1, 2}, {2, 0}, {2, 2}}},
-		{"some were delivered before", progress{position: 5, reserved: 7, runs: []run{{1, 3}, {2, 2}}}, []run{{1, 4}, {1, 3}, {1, 2}}},
-		{"closed", progress{position: 5, reserved: 9, clean: true, runs: []run{{1, 2}}}, []run{{1, 2}}},
+		{"not said", progress{position: 5, reserved: 8}, []run{{3, 2, 0}}},
+		{"some are done with", progress{position: 5, reserved: 10, runs: []run{{1, 1, 0}, {2, 0, 0}}}, []run{{1, 2, 0}, {2, 0, 0}, {2, 2, 0}}},
+		{"some have failed", progress{position: 5, reserved: 6, runs: []run{{2, 3, 1}}}, []run{{1, 4, 1}, {1, 3, 1}}},
+		{"some were delivered before", progress{position: 5, reserved: 7, runs: []run{{1, 3, 0}, {2, 2, 0}}}, []run{{1, 4, 0}, {1, 3, 0}, {1, 2, 0}}},
+		{"closed", progress{position: 5, reserved: 9, clean: true, runs: []run{{1, 2, 0}}}, []run{{1, 2, 0}}},
 	} {
 		if got := c.progress.recovered(); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %v, want %v", c.name, got, c.want)

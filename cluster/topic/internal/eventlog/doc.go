@@ -20,6 +20,9 @@
 //     when somebody seeks. Only in the last case is it not marked: else
 //     [Delivery.Attempt] is more than 1. That it is more than 1 after a crash means that
 //     the event may have been delivered, since it was about to be.
+//   - An event becomes a dead letter when it has failed as often as its group allows. That
+//     a delivery ended without a trace is no failure; after two of those the next ones are
+//     suspect, and say so before they are handled, see [Delivery.Suspect].
 //   - Memory is bounded: a group has about 10,000 events and 4 MiB loaded at most, those
 //     that are delivered and those that wait for one with their key. If that is reached by
 //     events of a key that does not go on, the group waits for it.

@@ -10,7 +10,9 @@ type entry struct {
 	event    Event
 	group    *group
 	state    entryState
-	attempts int // deliveries, with the present one
+	attempts int  // deliveries, with the present one
+	failed   int  // of those
+	begun    bool // if delivered: it is surely being handled
 	consumer *Consumer
 	tag      uint64
 	due      time.Time // when it is delivered anew, if delayed or delivered
@@ -29,6 +31,15 @@ const (
 	buried                      // in a transaction that makes it one
 	gone                        // the group is done with it, or is elsewhere
 )
+
+// suspicious is how many deliveries may end without a trace before it is noted that the
+// next one is handled.
+const suspicious = 2
+
+// isSuspect reports whether the present delivery is such a one.
+func (e *entry) isSuspect() bool {
+	return e.attempts-1-e.failed >= suspicious && e.group.log != e.group.log.p.DeadLetters
+}
 
 // size is what an entry takes, roughly.
 func (e *entry) size() int { return len(e.event.Payload) + len(e.event.Key) + len(e.event.ID) + 256 }

@@ -43,8 +43,8 @@ const (
 	MaxKeySize   = 1 << 10
 )
 
-// maxErrorSize is that of the error in a dead letter.
-const maxErrorSize = 1 << 10
+// MaxErrorSize is that of the error in a dead letter.
+const MaxErrorSize = 1 << 10
 
 // Delivery is an event that a consumer got. Its Payload and Header belong to all
 // groups: nobody may change them.
@@ -55,6 +55,11 @@ type Delivery struct {
 	Tag uint64
 	// Attempt numbers the deliveries of the event to this group, from 1.
 	Attempt int
+	// Suspect says that earlier deliveries have ended without a trace, perhaps because
+	// the event ends whoever handles it. Before it is handled, [Consumer.Begin] must be
+	// called, so that it is found out, and [Consumer.Flush] when it is settled, so that it
+	// is not suspected of what another one does.
+	Suspect bool
 }
 
 // Position is a place in a log. The zero value is its start.

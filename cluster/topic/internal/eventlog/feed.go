@@ -62,6 +62,10 @@ func (g *group) dispatch() []batch {
 			break
 		}
 		g.ready.remove(e)
+		if c.givesUp(e) {
+			g.giveUp(e, "those who handled it were lost")
+			continue
+		}
 		g.turn++
 		p.tag++
 		e.state, e.consumer, e.tag, e.due = delivered, c, p.tag, now.Add(c.config.AckDeadline)
@@ -71,7 +75,7 @@ func (g *group) dispatch() []batch {
 		}
 		g.timed.add(e)
 		c.delivered[e.tag] = e
-		c.batch = append(c.batch, Delivery{Event: e.event, Tag: e.tag, Attempt: e.attempts})
+		c.batch = append(c.batch, Delivery{Event: e.event, Tag: e.tag, Attempt: e.attempts, Suspect: e.isSuspect()})
 		sent = true
 	}
 	if !sent {

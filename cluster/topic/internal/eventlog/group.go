@@ -70,36 +70,37 @@ func (g *group) forget() {
 func (g *group) skipRemoved() {
 	first := g.log.extent().first
 	for g.cursor < first {
-		state, length := g.pastRun(uint64(first - g.cursor))
-		if state != stateDone {
-			g.counters.missed += length
+		r := g.pastRun(uint64(first - g.cursor))
+		if r.state != stateDone {
+			g.counters.missed += r.length
 			g.dirty = true
 		}
-		g.cursor += Offset(length)
+		g.cursor += Offset(r.length)
 	}
 }
 
 // pastRun takes up to most events from what is known of those at cursor.
-func (g *group) pastRun(most uint64) (state, length uint64) {
+func (g *group) pastRun(most uint64) run {
 	for len(g.past) > 0 && g.past[0].length == 0 {
 		g.past = g.past[1:]
 	}
 	if len(g.past) == 0 {
-		return stateFresh, most
+		return run{length: most, state: stateFresh}
 	}
-	length = min(most, g.past[0].length)
-	g.past[0].length -= length
-	return g.past[0].state, length
+	r := g.past[0]
+	r.length = min(most, r.length)
+	g.past[0].length -= r.length
+	return r
 }
 
 // load takes over an event, the one at cursor.
 func (g *group) load(event Event) {
-	state, _ := g.pastRun(1)
+	r := g.pastRun(1)
 	g.cursor++
-	if state == stateDone {
+	if r.state == stateDone {
 		return
 	}
-	e := &entry{event: event, group: g, state: ready, attempts: int(state - stateFresh)}
+	e := &entry{event: event, group: g, state: ready, attempts: int(r.state - stateFresh), failed: int(r.failed)}
 	g.loaded = append(g.loaded, e)
 	g.live++
 	g.bytes += e.size()
@@ -188,19 +189,22 @@ func (g *group) progress(reserve Offset, clean bool) progress {
 		if e.state == gone || e.state == buried {
 			continue
 		}
-		attempts := e.attempts
+		attempts, failed := e.attempts, e.failed
 		if e.state == delivered && !clean {
 			attempts-- // it is counted when it is known how it ended, or after a crash
+			if e.begun {
+				failed++ // by a crash
+			}
 		}
-		p.runs = appendRun(p.runs, uint64(e.event.Offset-at), stateDone)
-		p.runs = appendRun(p.runs, 1, uint64(stateFresh+attempts))
+		p.runs = appendRun(p.runs, run{length: uint64(e.event.Offset - at)})
+		p.runs = appendRun(p.runs, run{1, uint64(stateFresh + attempts), uint64(failed)})
 		at = e.event.Offset + 1
 	}
-	p.runs = appendRun(p.runs, uint64(g.cursor-at), stateDone)
+	p.runs = appendRun(p.runs, run{length: uint64(g.cursor - at)})
 	for _, r := range g.past {
-		p.runs = appendRun(p.runs, r.length, r.state)
+		p.runs = appendRun(p.runs, r)
 	}
-	if n := len(p.runs); n > 0 && p.runs[n-1].state == stateFresh {
+	if n := len(p.runs); n > 0 && p.runs[n-1].state == stateFresh && p.runs[n-1].failed == 0 {
 		p.runs = p.runs[:n-1]
 	}
 	if len(p.runs) > 0 && p.runs[0].state == stateDone {
@@ -245,24 +249,36 @@ func (g *group) unload() {
 	g.counters = counters
 }
 
+// ending is how a delivery ends that was not acknowledged.
+type ending int
+
+const (
+	wasReleased ending = iota // nobody handles it
+	wasLost                   // nobody knows whether it was handled
+	wasRefused                // its handler has failed
+	wasRejected               // and so would any other
+)
+
 // fail is called when a delivery has ended without an acknowledgement. If it was the
 // last one, the event becomes a dead letter, or is done with if it is one already.
-func (g *group) fail(e *entry, cause string, delay time.Duration, last bool) {
+func (g *group) fail(e *entry, how ending, cause string, delay time.Duration) {
 	p := g.log.p
 	g.dirty = true
 	p.flushSoon()
-	if last && g.log == p.DeadLetters {
+	if how == wasRejected && g.log == p.DeadLetters {
 		g.end(e)
 		return
 	}
+	if how == wasRefused || how == wasLost && e.begun {
+		e.failed++
+	}
+	last := how == wasRejected || how != wasReleased && e.consumer.givesUp(e)
 	delete(e.consumer.delivered, e.tag)
 	g.timed.remove(e)
-	e.consumer = nil
+	e.consumer, e.begun = nil, false
 	switch {
 	case last:
-		e.state, e.cause = dying, cause[:min(len(cause), maxErrorSize)]
-		p.dying = append(p.dying, e)
-		p.kick()
+		g.giveUp(e, cause)
 	case delay > 0:
 		e.state, e.due = delayed, time.Now().Add(delay)
 		g.timed.add(e)
@@ -271,6 +287,13 @@ func (g *group) fail(e *entry, cause string, delay time.Duration, last bool) {
 		e.state = ready
 		g.ready.add(e)
 	}
+}
+
+// giveUp has e made a dead letter.
+func (g *group) giveUp(e *entry, cause string) {
+	e.state, e.cause = dying, cause[:min(len(cause), MaxErrorSize)]
+	g.log.p.dying = append(g.log.p.dying, e)
+	g.log.p.kick()
 }
 
 // tick ends deliveries whose deadline has passed, and delays.
@@ -282,9 +305,8 @@ func (g *group) tick(now time.Time) {
 			g.ready.add(e)
 			continue
 		}
-		c := e.consumer
-		c.late = true
-		g.fail(e, "it was not acknowledged in time", 0, c.isLast(e))
+		e.consumer.late = true
+		g.fail(e, wasLost, "it was not acknowledged in time", 0)
 	}
 	if e := g.timed.top(); e != nil {
 		g.log.p.at(e.due)

@@ -233,27 +233,30 @@ func TestGroupWaitsForAConsumer(t *testing.T) {
 
 func TestTooManyFailuresMakeADeadLetter(t *testing.T) {
 	cause := errors.New("no such customer")
-	fails := map[string]func(in *inbox, d Delivery){
-		cause.Error(): func(in *inbox, d Delivery) { _ = in.Nack(d.Tag, 0, cause) },
-		"it was not acknowledged in time": func(in *inbox, d Delivery) {
-			<-time.After(time.Second)
-		},
-		"its consumer was lost: " + cause.Error(): func(in *inbox, d Delivery) { in.Leave(cause) },
-	}
-	for want, fail := range fails {
+	for want, test := range map[string]struct {
+		fail     func(in *inbox, d Delivery)
+		attempts int
+	}{
+		cause.Error(): {func(in *inbox, d Delivery) { _ = in.Nack(d.Tag, 0, cause) }, 3},
+		// Only what is known to have begun counts.
+		"it was not acknowledged in time":         {func(*inbox, Delivery) { <-time.After(time.Second) }, 5},
+		"its consumer was lost: " + cause.Error(): {func(in *inbox, _ Delivery) { in.Leave(cause) }, 5},
+	} {
 		bubble(t, Config{}, func(t *testing.T, p *Partition) {
 			config := ConsumerConfig{MaxAttempts: 3, AckDeadline: time.Second, Window: 1}
 			appendAll(t, p, Event{ID: "i", Key: "a", Type: "t", Payload: []byte("poison")}, Event{Key: "a"})
 			in := join(t, p.Events, config)
-			for range 3 {
-				fail(in, in.want(t, 1)[0])
+			for range test.attempts {
+				d := in.want(t, 1)[0]
+				in.begin(t, d)
+				test.fail(in, d)
 				if in.left {
 					in = join(t, p.Events, config)
 				}
 			}
 			in.ack(t, in.want(t, 2)...) // its key goes on
 			dead := join(t, p.DeadLetters, ConsumerConfig{}).want(t, 1)[0]
-			if dead.Dead == nil || *dead.Dead != (DeadLetter{"billing", 1, 3, want}) {
+			if dead.Dead == nil || *dead.Dead != (DeadLetter{"billing", 1, test.attempts, want}) {
 				t.Errorf("dead letter %+v, want error %q", dead.Dead, want)
 			}
 			if dead.ID != "i" || dead.Key != "a" || dead.Type != "t" || string(dead.Payload) != "poison" {

@@ -127,6 +127,14 @@ func (in *inbox) none(t testing.TB) {
 	}
 }
 
+// begin is called by whoever handles an event.
+func (in *inbox) begin(t testing.TB, d Delivery) {
+	t.Helper()
+	if d.Suspect {
+		must(t, in.Begin(context.Background(), d.Tag))
+	}
+}
+
 func (in *inbox) ack(t testing.TB, deliveries ...Delivery) {
 	t.Helper()
 	for _, d := range deliveries {

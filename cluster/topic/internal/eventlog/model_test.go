@@ -274,8 +274,15 @@ func (m *model) settle(g *modelGroup) {
 		g.mu.Unlock()
 		return
 	}
-	delete(g.out, found.Tag)
 	c, o := found.consumer, found.Offset
+	if found.Suspect {
+		g.mu.Unlock()
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		_ = c.Begin(ctx, found.Tag) // or it is over, or may not be known to have begun
+		cancel()
+		g.mu.Lock()
+	}
+	delete(g.out, found.Tag)
 	_, before := g.acked[o]
 	switch {
 	case what < 14:

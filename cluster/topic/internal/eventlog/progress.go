@@ -20,8 +20,8 @@ type progress struct {
 type counters struct{ redelivered, dead, missed uint64 }
 
 // run is a number of events in a row in the same state: 0 is done with; n is delivered
-// n-1 times, and to be delivered.
-type run struct{ length, state uint64 }
+// n-1 times, and to be delivered. Of these deliveries, so many have failed.
+type run struct{ length, state, failed uint64 }
 
 const (
 	stateDone  = 0
@@ -29,15 +29,15 @@ const (
 )
 
 // appendRun adds to the last run where that is the same.
-func appendRun(runs []run, length, state uint64) []run {
-	if length == 0 {
+func appendRun(runs []run, r run) []run {
+	if r.length == 0 {
 		return runs
 	}
-	if n := len(runs); n > 0 && runs[n-1].state == state {
-		runs[n-1].length += length
+	if n := len(runs); n > 0 && runs[n-1].state == r.state && runs[n-1].failed == r.failed {
+		runs[n-1].length += r.length
 		return runs
 	}
-	return append(runs, run{length, state})
+	return append(runs, r)
 }
 
 func (p *progress) encode() []byte {
@@ -52,6 +52,9 @@ func (p *progress) encode() []byte {
 	for _, r := range p.runs {
 		b = binary.AppendUvarint(b, r.length)
 		b = binary.AppendUvarint(b, r.state)
+		if r.state != stateDone {
+			b = binary.AppendUvarint(b, r.failed)
+		}
 	}
 	return b
 }
@@ -74,12 +77,15 @@ func decodeProgress(data []byte) (progress, error) {
 	n := d.count(2)
 	end := uint64(p.position)
 	for range n {
-		r := run{d.uvarint(), d.uvarint()}
-		if r.length > math.MaxUint64-end || r.state > math.MaxInt32 {
+		r := run{length: d.uvarint(), state: d.uvarint()}
+		if r.state != stateDone {
+			r.failed = d.uvarint()
+		}
+		if r.length > math.MaxUint64-end || r.state > math.MaxInt32 || r.failed > r.state {
 			d.fail()
 		}
 		end += r.length
-		p.runs = appendRun(p.runs, r.length, r.state)
+		p.runs = appendRun(p.runs, r)
 	}
 	return p, d.end()
 }
@@ -97,12 +103,12 @@ func (p *progress) recovered() []run {
 		if r.state == stateDone {
 			open = 0
 		}
-		runs = appendRun(runs, open, r.state+1)
-		runs = appendRun(runs, r.length-open, r.state)
+		runs = appendRun(runs, run{open, r.state + 1, r.failed})
+		runs = appendRun(runs, run{r.length - open, r.state, r.failed})
 		at += Offset(r.length)
 	}
 	if at < p.reserved {
-		runs = appendRun(runs, uint64(p.reserved-at), stateFresh+1)
+		runs = appendRun(runs, run{length: uint64(p.reserved - at), state: stateFresh + 1})
 	}
 	return runs
 }

@@ -225,6 +225,9 @@ func (p *Partition) takeProgress(t *transaction) {
 	for _, e := range t.buried {
 		must[e.group] = true
 	}
+	for _, o := range t.operations {
+		must[o.progress] = true // there is no group nil
+	}
 	for _, l := range p.logs() {
 		for _, g := range l.groups {
 			t.urgent = t.urgent || g.urgent
