@@ -295,7 +295,7 @@ token: {a: b}
 		}
 	}
 	broken, ok := errors.AsType[*settings.Error](err)
-	if !ok || len(broken.Problems) != 20 {
+	if !ok || len(broken.Problems) != 21 {
 		t.Errorf("%d problems:\n%v", len(broken.Problems), err)
 	}
 	for _, code := range []settings.Code{settings.UnknownKey, settings.WrongType, settings.BadReference} {

@@ -14,7 +14,7 @@ import (
 )
 
 type documented struct {
-	Listen string `default:":8080" doc:"Where the server listens." reload:"restart"`
+	Listen string   `default:":8080" doc:"Where the server listens." reload:"restart"`
 	HTTP   struct { // all of it needs a restart
 		Timeout time.Duration `default:"5s" doc:"How long a request may take,\nfrom its first byte." validate:"min=1ms"`
 		Port    int           `default:"80"`
