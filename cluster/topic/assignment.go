@@ -3,6 +3,7 @@ package topic
 import (
 	"encoding/json"
 	"fmt"
+	"hash/fnv"
 	"slices"
 	"strconv"
 	"strings"
@@ -116,14 +117,11 @@ func partitionOf(key, id string, partitions int) int {
 	return int(mix(hash(key)) % uint64(partitions))
 }
 
-// hash is FNV-1a (http://www.isthe.com/chongo/tech/comp/fnv/), the same in every process.
+// hash is the same in every process.
 func hash(text string) uint64 {
-	h := uint64(14695981039346656037)
-	for i := range len(text) {
-		h ^= uint64(text[i])
-		h *= 1099511628211
-	}
-	return h
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(text)) // it never fails
+	return h.Sum64()
 }
 
 // mix spreads the bits of x evenly: the finaliser of SplitMix64 (Steele, Lea and Flood,

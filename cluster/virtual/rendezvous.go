@@ -1,17 +1,15 @@
 package virtual
 
+import "hash/fnv"
+
 // Rendezvous hashing: of all nodes, the one with the highest weight for a shard should
 // own it. When a node comes or goes, only its own share moves.
 
-// hash is FNV-1a (http://www.isthe.com/chongo/tech/comp/fnv/), the same in every
-// process.
+// hash is the same in every process.
 func hash(text string) uint64 {
-	h := uint64(14695981039346656037)
-	for i := range len(text) {
-		h ^= uint64(text[i])
-		h *= 1099511628211
-	}
-	return h
+	h := fnv.New64a()
+	_, _ = h.Write([]byte(text)) // it never fails
+	return h.Sum64()
 }
 
 // mix spreads the bits of x evenly: the finaliser of SplitMix64 (Steele, Lea and

@@ -29,11 +29,12 @@ func run(ctx context.Context, st *stage.Stage) error {
 		return err
 	}
 	defer stage.Leave(node)
-	s := &session{Stage: st, node: node, ledger: newLedger(), processes: make(map[string]*stage.Process)}
+	s := &session{Stage: st, node: node, ledger: newLedger()}
 	if err := node.Serve(s.ledger.definition()); err != nil {
 		return err
 	}
-	if err := s.start(ctx, "anna", "ben", "cleo"); err != nil {
+	s.Say("Three processes want to do a job that one may do at a time.")
+	if s.processes, err = s.StartAll(ctx, "anna", "ben", "cleo"); err != nil {
 		return err
 	}
 	return s.compete(ctx)
@@ -80,23 +81,6 @@ func (s *session) compete(ctx context.Context) error {
 	lines, _ := s.ledger.look()
 	s.Say("\nThe ledger has %d lines.", len(lines))
 	s.Claim(len(holders(lines)) == 3, "each of the three wrote for a time of its own: no two did the job at once")
-	return nil
-}
-
-// start starts a process of each name, and waits until all are there.
-func (s *session) start(ctx context.Context, names ...string) (err error) {
-	s.Say("Three processes want to do a job that one may do at a time.")
-	for _, name := range names {
-		if s.processes[name], err = s.Start(name); err != nil {
-			return err
-		}
-	}
-	for _, name := range names {
-		if err := s.processes[name].Ready(ctx); err != nil {
-			return err
-		}
-		s.Note("%-4s  pid %d", name, s.processes[name].PID())
-	}
 	return nil
 }
 

@@ -32,34 +32,18 @@ func run(ctx context.Context, st *stage.Stage) error {
 		return err
 	}
 	defer stage.Leave(node)
-	s := &shop{Stage: st, node: node, orders: orders(node), ledger: newLedger(), processes: make(map[string]*stage.Process)}
+	s := &shop{Stage: st, node: node, orders: orders(node), ledger: newLedger()}
 	if err := node.Serve(s.ledger.definition()); err != nil {
 		return err
 	}
-	if err := s.open(ctx, "billing-1", "billing-2", "shipping"); err != nil {
+	s.Say("Two processes share the work of billing, and one is shipping.")
+	if s.processes, err = s.StartAll(ctx, "billing-1", "billing-2", "shipping"); err != nil {
 		return err
 	}
 	for _, act := range []func(context.Context) error{s.sell, s.reject, s.crash, s.replay} {
 		if err := act(ctx); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// open starts a process of each name, and waits until all have subscribed.
-func (s *shop) open(ctx context.Context, names ...string) (err error) {
-	s.Say("Two processes share the work of billing, and one is shipping.")
-	for _, name := range names {
-		if s.processes[name], err = s.Start(name); err != nil {
-			return err
-		}
-	}
-	for _, name := range names {
-		if err := s.processes[name].Ready(ctx); err != nil {
-			return err
-		}
-		s.Note("%-9s  pid %d", name, s.processes[name].PID())
 	}
 	return nil
 }

@@ -68,6 +68,26 @@ func (s *Stage) Start(name string) (*Process, error) {
 	return p, nil
 }
 
+// StartAll starts a process of each name, and returns when all are ready. It tells who
+// they are.
+func (s *Stage) StartAll(ctx context.Context, names ...string) (map[string]*Process, error) {
+	started, longest := make(map[string]*Process, len(names)), 0
+	for _, name := range names {
+		p, err := s.Start(name)
+		if err != nil {
+			return nil, err
+		}
+		started[name], longest = p, max(longest, len(name))
+	}
+	for _, name := range names {
+		if err := started[name].Ready(ctx); err != nil {
+			return nil, err
+		}
+		s.Note("%-*s  pid %d", longest, name, started[name].PID())
+	}
+	return started, nil
+}
+
 // end kills who is still there, and removes the folder. Processes that have failed
 // without anybody having noticed are an error, unless the run was interrupted: so may
 // they have been, before they could ignore it.
