@@ -91,24 +91,42 @@ func (v *verifier) readLogFile(ctx context.Context, path string, visit func(file
 	}
 }
 
-// readEntry returns the next entry, in buf, and its size; 0 if it cannot be read. Then
-// buf has the length that the entry would have, if that can be told.
-func readEntry(in *bufio.Reader, buf []byte, left int64) (e fileEntry, _ []byte, size int64) {
-	head, err := in.Peek(2 + 3*binary.MaxVarintLen64)
-	if err != nil && !errors.Is(err, io.EOF) || len(head) < 5 {
-		return e, nil, 0
+// entryHeader is what an entry says of its lengths.
+type entryHeader struct{ size, klen, vlen int }
+
+// whole returns the length of the entry without its checksum.
+func (h entryHeader) whole() int { return h.size + h.klen + h.vlen }
+
+// parseEntryHeader reports whether head begins with a header that may be one, of an
+// entry that fits into what is left of the log.
+func parseEntryHeader(head []byte, left int64) (entryHeader, bool) {
+	if len(head) < 5 {
+		return entryHeader{}, false
 	}
 	d := decoder{rest: head[2:]}
 	klen, vlen := d.uvarint(), d.uvarint()
 	d.uvarint()
-	n := len(head) - len(d.rest)
 	if d.failed || klen < versionLength || klen > maxBadgerKey || vlen > uint64(left) {
+		return entryHeader{}, false
+	}
+	h := entryHeader{size: len(head) - len(d.rest), klen: int(klen), vlen: int(vlen)}
+	return h, int64(h.whole())+crc32.Size <= left
+}
+
+const maxEntryHeader = 2 + 3*binary.MaxVarintLen64
+
+// readEntry returns the next entry, in buf, and its size; 0 if it cannot be read. Then
+// buf has the length that the entry would have, if that can be told.
+func readEntry(in *bufio.Reader, buf []byte, left int64) (e fileEntry, _ []byte, size int64) {
+	head, err := in.Peek(maxEntryHeader)
+	if err != nil && !errors.Is(err, io.EOF) {
 		return e, nil, 0
 	}
-	whole := n + int(klen) + int(vlen)
-	if int64(whole)+crc32.Size > left {
+	h, ok := parseEntryHeader(head, left)
+	if !ok {
 		return e, nil, 0
 	}
+	whole := h.whole()
 	if cap(buf) < whole {
 		buf = make([]byte, whole)
 	}
@@ -120,8 +138,29 @@ func readEntry(in *bufio.Reader, buf []byte, left int64) (e fileEntry, _ []byte,
 	if _, err := io.ReadFull(in, sum[:]); err != nil || crc32.Checksum(buf, castagnoli()) != binary.BigEndian.Uint32(sum[:]) {
 		return e, buf, 0
 	}
-	body := buf[n:]
-	return fileEntry{meta: buf[0], key: body[:klen], value: body[klen:]}, buf, int64(whole) + crc32.Size
+	body := buf[h.size:]
+	return fileEntry{meta: buf[0], key: body[:h.klen], value: body[h.klen:]}, buf, int64(whole) + crc32.Size
+}
+
+// headless reports whether that is the rest of one entry whose beginning was not
+// written: Go's copy to memory stores the first bytes, up to 32 of them, last, so that
+// the end of a process can leave zeros where the lengths would be. Damage that looks
+// like that has the entries of others behind it.
+func headless(rest []byte) bool {
+	if len(rest) < 3 || rest[0]|rest[1]|rest[2] != 0 {
+		return false
+	}
+	for i := range rest {
+		h, ok := parseEntryHeader(rest[i:min(i+maxEntryHeader, len(rest))], int64(len(rest)-i))
+		if !ok {
+			continue
+		}
+		end := i + h.whole()
+		if crc32.Checksum(rest[i:end], castagnoli()) == binary.BigEndian.Uint32(rest[end:]) {
+			return false
+		}
+	}
+	return true
 }
 
 // logTail looks at what is behind the last good entry. claimed is the length of the
@@ -131,7 +170,7 @@ func (v *verifier) logTail(f *os.File, offset, size, claimed int64) (logEnd, err
 	if claimed > 0 {
 		claimed += crc32.Size
 	}
-	at := offset
+	at, used := offset, offset
 	block, zeros := make([]byte, 256<<10), make([]byte, 256<<10)
 	for at < size {
 		n, err := f.ReadAt(block, at)
@@ -143,11 +182,19 @@ func (v *verifier) logTail(f *os.File, offset, size, claimed int64) (logEnd, err
 		}
 		if !bytes.Equal(block[:n], zeros[:n]) {
 			end.torn = true
-			used := int64(len(bytes.TrimRight(block[:n], "\x00")))
-			end.more = at+used > offset+claimed
+			used = at + int64(len(bytes.TrimRight(block[:n], "\x00")))
+			end.more = used > offset+claimed
 		}
 		at += int64(n)
 	}
+	if !end.more || claimed > 0 {
+		return end, nil
+	}
+	rest := make([]byte, min(used+crc32.Size, size)-offset) // a checksum may end with zeros
+	if _, err := f.ReadAt(rest, offset); err != nil {
+		return logEnd{}, err
+	}
+	end.more = !headless(rest)
 	return end, nil
 }
 
