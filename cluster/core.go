@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/troupe-go/troupe/actor"
@@ -114,7 +115,7 @@ func (n *Node) callCore(ctx context.Context, name string, request []byte) ([]byt
 
 // core answers a request of another node's core.
 func (in *inbound) core(from *transport.Inbound, l *lane, v *wire.View) {
-	id, request := v.ID, v.Payload
+	id, request := v.ID, slices.Clone(v.Payload)
 	ctx := newCallContext(l.base, v.Timeout)
 	if !l.begin(id, ctx) {
 		return

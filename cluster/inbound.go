@@ -18,7 +18,8 @@ type inbound struct {
 // lane is one stream from another node. Its strings and callers belong to the
 // goroutine that receives; the rest is shared with actors that answer.
 type lane struct {
-	strings interned
+	paths, messages, contentTypes interned
+
 	callers map[string]context.Context // by sender's path
 	base    context.Context            // of everything that comes from an unnamed sender
 
@@ -72,7 +73,6 @@ func (in *inbound) lane(from *transport.Inbound) *lane {
 		return l.(*lane)
 	}
 	l := &lane{
-		strings: interned{},
 		callers: make(map[string]context.Context),
 		base:    actor.WithCaller(context.Background(), actor.Caller{Node: from.Node()}),
 		calls:   make(map[uint64]*callContext),
@@ -84,10 +84,10 @@ func (in *inbound) lane(from *transport.Inbound) *lane {
 
 func (in *inbound) delivery(l *lane, v *wire.View) actor.Delivery {
 	return actor.Delivery{
-		Path:        l.strings.of(v.To),
+		Path:        l.paths.of(v.To),
 		UID:         v.UID,
-		Message:     l.strings.of(v.Message),
-		ContentType: l.strings.of(v.ContentType),
+		Message:     l.messages.of(v.Message),
+		ContentType: l.contentTypes.of(v.ContentType),
 		Payload:     v.Payload,
 	}
 }
@@ -161,7 +161,7 @@ func (in *inbound) caller(from *transport.Inbound, l *lane, v *wire.View) contex
 
 func (in *inbound) watch(from *transport.Inbound, l *lane, v *wire.View) {
 	id := v.ID
-	target, err := in.node.system.Lookup(l.strings.of(v.To), v.UID)
+	target, err := in.node.system.Lookup(l.paths.of(v.To), v.UID)
 	if err != nil {
 		from.Send(failure(id, err))
 		return
@@ -225,20 +225,27 @@ func (l *lane) takeWatch(id uint64) func() {
 	return cancel
 }
 
-// interned spares a string for names that come again and again.
-type interned map[string]string
+// interned spares a string for names that come again and again, and most often in a row.
+type interned struct {
+	last string
+	all  map[string]string
+}
 
 // maxInterned bounds what another node may make us remember.
 const maxInterned = 4096
 
-func (m interned) of(b []byte) string {
-	if s, ok := m[string(b)]; ok {
-		return s
+func (in *interned) of(b []byte) string {
+	if string(b) == in.last {
+		return in.last
 	}
-	s := string(b)
-	if len(m) >= maxInterned {
-		clear(m)
+	s, ok := in.all[string(b)]
+	if !ok {
+		s = string(b)
+		if in.all == nil || len(in.all) >= maxInterned {
+			in.all = make(map[string]string)
+		}
+		in.all[s] = s
 	}
-	m[s] = s
+	in.last = s
 	return s
 }

@@ -3,6 +3,7 @@ package topic
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"sync"
 	"testing"
 
@@ -155,6 +156,45 @@ func TestPointersAndBareTypesTravel(t *testing.T) {
 			t.Errorf("got %s", s)
 		}
 		wantCode(t, "nil", Of[*Placed](c.Node(0), "pointers").Publish(t.Context(), nil), actor.InvalidArgument)
+	})
+}
+
+func TestAnEventKeepsItsValueWhenOthersFollow(t *testing.T) {
+	type basket struct {
+		Items  []string
+		Counts map[string]int
+		Raw    []byte
+		Next   *Placed
+	}
+	clustertest.Run(t, 2, func(t *testing.T, c *clustertest.Cluster) {
+		const events = 100
+		made := func(i int) basket {
+			b := basket{Counts: map[string]int{fmt.Sprint(i): i}, Raw: []byte(fmt.Sprint("raw ", i)), Next: &Placed{fmt.Sprint(i), i}}
+			for range i % 5 {
+				b.Items = append(b.Items, fmt.Sprint("item ", i))
+			}
+			return b
+		}
+		got := make(chan basket, events)
+		_, err := Of[basket](c.Node(1), "baskets").Subscribe(t.Context(), func(_ context.Context, e Event[basket]) error {
+			got <- e.Value
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		await(t, nodes(c, 1), "baskets", "node-1")
+		for i := range events {
+			if err := Of[basket](c.Node(0), "baskets").Publish(t.Context(), made(i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		settle()
+		for i := range events {
+			if b := <-got; !reflect.DeepEqual(b, made(i)) {
+				t.Fatalf("event %d is %+v, want %+v", i, b, made(i))
+			}
+		}
 	})
 }
 

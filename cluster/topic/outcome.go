@@ -53,8 +53,7 @@ func outcomeOf(e *stored, err error) refused {
 	if doublings := e.Attempt - 1; doublings < 10 {
 		r.Delay = min(firstRetry<<doublings, lastRetry)
 	}
-	var unreadable *undecodable
-	if errors.As(err, &unreadable) {
+	if isUndecodable(err) {
 		r.Reject = true
 	} else if told, ok := errors.AsType[*actor.Error](err); ok {
 		text, retry := strings.CutPrefix(told.Reason, retryReason)
@@ -74,3 +73,8 @@ func outcomeOf(e *stored, err error) refused {
 type undecodable struct{ error }
 
 func (u *undecodable) Unwrap() error { return u.error }
+
+func isUndecodable(err error) bool {
+	_, is := errors.AsType[*undecodable](err)
+	return is
+}

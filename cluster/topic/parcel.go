@@ -11,18 +11,23 @@ import (
 // parcel is one event on its way to the subscriptions of this node.
 type parcel struct {
 	origin
-	topic string
-	node  string // that it was published on
-	kind  string // name of its type
-
-	// Its bytes; none if it was published here, and nobody needs them.
-	contentType string
-	payload     []byte
-	buffer      []byte // for payload
+	encoded
+	kind   string // name of its type
+	buffer []byte // for what it was encoded to here
+	alone  bool   // it has come from another node, and is for one subscription
 
 	event   any          // the *Event of goType, once there is one
 	goType  reflect.Type // of event
 	refused reflect.Type // the type that it was found not to be
+}
+
+// encoded is an event as it travels. It has no bytes if it was published here, and nobody
+// needs them.
+type encoded struct {
+	topic       string
+	node        string // that it was published on
+	contentType string
+	payload     []byte
 }
 
 // origin is what the last parcel from another node, which most often has come by the same
@@ -51,7 +56,7 @@ func (o *origin) routeOf(now *table, path, topic string) *route {
 	return o.route
 }
 
-// parcelPool spares parcels and their buffers. They keep their origin.
+// parcelPool spares parcels and their buffers. They keep their origin, and names.
 type parcelPool struct{ pool sync.Pool }
 
 // largestPooled is the capacity above which a buffer is left to the collector.
@@ -65,7 +70,7 @@ func (pool *parcelPool) get() *parcel {
 }
 
 func (pool *parcelPool) put(p *parcel) {
-	*p = parcel{origin: p.origin, buffer: p.buffer}
+	p.payload, p.event, p.goType, p.refused, p.alone = nil, nil, nil, nil, false
 	if cap(p.buffer) <= largestPooled {
 		pool.pool.Put(p)
 	}
@@ -80,19 +85,23 @@ func (p *parcel) encode(s *actor.System, value any) (err error) {
 	return err
 }
 
-// open returns the event for subscriptions of type k: the same one for all of them. first
-// reports whether an error is new, and not the same as for the subscription before.
-func (p *parcel) open(s *actor.System, k *kind) (event any, first bool, err error) {
+// open returns the event for subscriptions of type k: the same one for all of them, or a
+// *sealed for the only one. first reports whether an error is new, and not the same as for
+// the subscription before.
+func (p *parcel) open(x *extension, k *kind) (event any, first bool, err error) {
 	switch k.goType {
 	case p.goType:
 		return p.event, false, nil
 	case p.refused:
 		return nil, false, actor.InvalidArgument
 	}
-	if p.kind != k.name {
+	switch {
+	case p.kind != k.name:
 		err = refusal(actor.InvalidArgument, "an event published to %q is a %.200s, and the subscription is for a %s", p.topic, p.kind, k.name)
-	} else if event, err = k.decode(s, p); err != nil {
-		err = refusal(actor.InvalidArgument, "an event published to %q cannot be decoded: %v", p.topic, actor.AsError(err).Message)
+	case p.alone:
+		return x.waiting.of(&p.encoded), false, nil
+	default:
+		event, err = k.decode(x.node.System(), &p.encoded)
 	}
 	if err != nil {
 		p.refused = k.goType

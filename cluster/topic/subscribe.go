@@ -64,9 +64,7 @@ func (t *Topic[T]) newSubscription(ctx context.Context, handle func(context.Cont
 	case ctx.Err() != nil:
 		return nil, ended(ctx, "nothing subscribed to %q", t.name)
 	}
-	s := newSubscription(t.extension, t.kind, interest{t.name, c.group}, c.buffer, func(ctx context.Context, event any) error {
-		return handle(ctx, *event.(*Event[T]))
-	})
+	s := newSubscription(t.extension, t.kind, interest{t.name, c.group}, c.buffer, handler(t.extension, handle))
 	if !t.source.durable {
 		return s, nil
 	}

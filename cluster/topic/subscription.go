@@ -5,6 +5,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"golang.org/x/sys/cpu"
+
 	"github.com/troupe-go/troupe/actor"
 	"github.com/troupe-go/troupe/mailbox"
 )
@@ -20,17 +22,8 @@ type Subscription struct {
 	ctx       context.Context // of handle
 	cancel    context.CancelFunc
 
-	limit   int64
-	queue   *mailbox.Unbounded[any] // of *Event
-	waiting atomic.Int64            // events in it, and on their way there
-	state   atomic.Int32
-	losing  atomic.Bool   // the buffer was full, and has not been empty since
-	lost    atomic.Uint64 // since then
-
-	handled     atomic.Uint64
-	failed      atomic.Uint64
-	dropped     atomic.Uint64
-	undecodable atomic.Uint64
+	limit int64
+	queue *mailbox.Unbounded[any] // of *Event or *sealed; of *arrival for a durable topic
 
 	stopping atomic.Bool // takes nothing more
 	aborted  atomic.Bool // and gives up what it has
@@ -39,6 +32,19 @@ type Subscription struct {
 	mu      sync.Mutex
 	err     error
 	unwatch func() // of an actor
+
+	// What is written for each event is apart, by those who give and by those who take.
+	_       cpu.CacheLinePad
+	waiting atomic.Int64 // events in the queue, and on their way there
+	state   atomic.Int32
+	losing  atomic.Bool   // the buffer was full, and has not been empty since
+	lost    atomic.Uint64 // since then
+	dropped atomic.Uint64
+
+	_           cpu.CacheLinePad
+	handled     atomic.Uint64
+	failed      atomic.Uint64
+	undecodable atomic.Uint64
 }
 
 // Stats counts the events of a [Subscription] since it began.
@@ -154,7 +160,7 @@ func (s *Subscription) accept(p *parcel) {
 		s.overflow(p)
 		return
 	}
-	event, first, err := p.open(s.extension.node.System(), s.kind)
+	event, first, err := p.open(s.extension, s.kind)
 	if err != nil {
 		s.waiting.Add(-1)
 		s.undecodable.Add(1)

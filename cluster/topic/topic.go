@@ -93,13 +93,13 @@ type kind struct {
 	pointer bool
 	invalid error
 	// decode returns the *Event[T] for bytes from another node.
-	decode func(s *actor.System, p *parcel) (any, error)
+	decode func(s *actor.System, e *encoded) (any, error)
 	// read returns the *Event[T] for one that was kept.
 	read func(s *actor.System, topic string, partition int, e *stored) (any, error)
 }
 
 func kindOf[T any]() *kind {
-	k := &kind{goType: reflect.TypeFor[T](), name: typeName[T](), decode: decode[T], read: read[T]}
+	k := &kind{goType: reflect.TypeFor[T](), name: typeName[T](), decode: decodeEvent[T], read: read[T]}
 	k.pointer = k.goType.Kind() == reflect.Pointer
 	if k.goType.Kind() == reflect.Interface {
 		k.invalid = refusal(actor.InvalidArgument, "events are of a concrete type, and %s is an interface", k.goType)
@@ -110,9 +110,9 @@ func kindOf[T any]() *kind {
 // typeName is what events are called on the wire.
 func typeName[T any]() string { return strings.TrimPrefix(reflect.TypeFor[T]().String(), "*") }
 
-func decode[T any](s *actor.System, p *parcel) (any, error) {
-	e := &Event[T]{Topic: p.topic, Node: p.node}
-	return e, s.Decode(p.contentType, p.payload, target(&e.Value))
+func decodeEvent[T any](s *actor.System, e *encoded) (any, error) {
+	event := &Event[T]{Topic: e.topic, Node: e.node}
+	return event, decode(s, e, &event.Value)
 }
 
 // target returns what is decoded into, so that value is what was.

@@ -1,7 +1,6 @@
 package topic
 
 import (
-	"errors"
 	"runtime/debug"
 
 	"github.com/troupe-go/troupe/actor"
@@ -101,7 +100,7 @@ func (s *Subscription) call(event any) {
 			err = actor.Errorf(actor.Internal, "the handler panicked: %v", value)
 			s.extension.node.Logger().Error("the handler of a subscription panicked", "subscription", s, "panic", value, "stack", string(debug.Stack()))
 		} else if err != nil {
-			s.extension.node.Logger().Warn("the handler of a subscription failed", "subscription", s, "error", err)
+			s.report(err)
 		}
 		s.count(err)
 		if s.consumer != nil {
@@ -116,10 +115,18 @@ func (s *Subscription) call(event any) {
 	returned = true
 }
 
-// count accounts for an event that was handled.
+// report says why an event was not handled well.
+func (s *Subscription) report(err error) {
+	if isUndecodable(err) && s.consumer == nil {
+		s.bury(s.kind.name, err)
+		return
+	}
+	s.extension.node.Logger().Warn("the handler of a subscription failed", "subscription", s, "error", err)
+}
+
+// count accounts for an event that has had its turn.
 func (s *Subscription) count(err error) {
-	var unreadable *undecodable
-	if errors.As(err, &unreadable) {
+	if isUndecodable(err) {
 		s.undecodable.Add(1)
 		return
 	}

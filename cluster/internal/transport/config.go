@@ -56,9 +56,8 @@ type Config struct {
 type Handler interface {
 	// Receive takes one envelope. Calls for one Inbound come in order and one
 	// at a time; different Inbounds call concurrently. While Receive runs, its
-	// lane stands still. The View is valid during the call; its slices stay
-	// valid, are read-only, and each keeps a frame of up to 256 KiB (or one
-	// larger message) in memory. A panic ends the stream.
+	// lane stands still. The View and its slices are valid during the call,
+	// and read-only. A panic ends the stream.
 	Receive(from *Inbound, e *wire.View)
 	// Closed says that the stream has ended and that nothing more comes from
 	// it: its calls are cancelled and its watches dropped.

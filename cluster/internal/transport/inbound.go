@@ -177,7 +177,7 @@ func (in *Inbound) takeAll() (err error) {
 		}
 	}()
 	handler := in.transport.cfg.Handler
-	var data received
+	data := lent{buffers: &in.transport.buffers}
 	var v wire.View
 	for {
 		if err := in.stream.RecvMsg(&data); err == io.EOF {
@@ -185,7 +185,7 @@ func (in *Inbound) takeAll() (err error) {
 		} else if err != nil {
 			return err
 		}
-		frame := wire.Parse(data.data)
+		frame := wire.Parse(*data.data)
 		count, late := uint64(0), true
 		for frame.Next(&v) {
 			if in.full.Load() && !in.awaitRoom() {
@@ -199,7 +199,8 @@ func (in *Inbound) takeAll() (err error) {
 			in.transport.cfg.Logger.Warn("a node sent a malformed frame; its stream is closed", "node", in.from.node)
 			return status.Error(codes.InvalidArgument, err.Error())
 		}
-		in.took(count, len(data.data), late)
+		in.took(count, len(*data.data), late)
+		data.free()
 	}
 }
 

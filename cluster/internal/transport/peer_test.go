@@ -32,8 +32,12 @@ func TestACallIsAnswered(t *testing.T) {
 }
 
 func TestEveryFieldArrives(t *testing.T) {
-	got := make(chan wire.View, 1)
-	c, s := client(t, Config{}), server(t, Config{Handler: handler{receive: func(in *Inbound, e *wire.View) { got <- *e }}})
+	got, checked := make(chan wire.View), make(chan struct{})
+	defer close(checked)
+	c, s := client(t, Config{}), server(t, Config{Handler: handler{receive: func(in *Inbound, e *wire.View) {
+		got <- *e
+		<-checked
+	}}})
 	sent := wire.Envelope{To: "/a", UID: 5, From: "/b", Message: "m", ContentType: "t", Payload: []byte("p")}
 	if err := c.peer(s).Tell(&sent); err != nil {
 		t.Fatal(err)

@@ -64,8 +64,8 @@ type Envelope struct {
 	System bool
 }
 
-// View is one message as its receiver sees it. Its slices are parts of the
-// frame: they are read-only, and keep the whole frame in memory.
+// View is one message as its receiver sees it. Its slices are read-only parts of the
+// frame.
 type View struct {
 	Kind        Kind
 	ID          uint64
