@@ -5,8 +5,6 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"golang.org/x/sys/cpu"
-
 	"github.com/troupe-go/troupe/actor"
 	"github.com/troupe-go/troupe/mailbox"
 )
@@ -33,15 +31,16 @@ type Subscription struct {
 	err     error
 	unwatch func() // of an actor
 
-	// What is written for each event is apart, by those who give and by those who take.
-	_       cpu.CacheLinePad
+	// What is written for each event is in cache lines of its own: by those who give, and
+	// by the one who takes.
+	_       [64]byte
 	waiting atomic.Int64 // events in the queue, and on their way there
 	state   atomic.Int32
 	losing  atomic.Bool   // the buffer was full, and has not been empty since
 	lost    atomic.Uint64 // since then
 	dropped atomic.Uint64
 
-	_           cpu.CacheLinePad
+	_           [64]byte
 	handled     atomic.Uint64
 	failed      atomic.Uint64
 	undecodable atomic.Uint64
