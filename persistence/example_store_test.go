@@ -126,6 +126,45 @@ func ExampleQuery() {
 	// <nil>
 }
 
+// A program that shows how things are reads them once, and follows their changes.
+func ExampleCurrent() {
+	ctx := context.Background()
+	store := openExample(ctx)
+	defer store.Close()
+
+	lights := persistence.Of[string](store, "light/")
+	put := func(key, value string) {
+		if _, err := lights.Put(ctx, key, value); err != nil {
+			fmt.Println(err)
+		}
+	}
+	put("hall", "on")
+	put("porch", "off")
+	now, after, err := lights.Current(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, e := range now {
+		fmt.Println(e.Key, "is", e.Value)
+	}
+	put("porch", "on")
+	for events, err := range lights.Watch(ctx, after) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		for _, e := range events.Events {
+			fmt.Println(e.Key, "is", e.Value, "now")
+		}
+		break
+	}
+	// Output:
+	// hall is on
+	// porch is off
+	// porch is on now
+}
+
 // A watcher remembers the last revision that it has seen, and goes on from there.
 func ExampleStore_watch() {
 	ctx := context.Background()
@@ -134,7 +173,7 @@ func ExampleStore_watch() {
 
 	watch := func(after persistence.Revision, most int) persistence.Revision {
 		for changes, err := range store.Watch(ctx, "light/", after) {
-			if err != nil { // ErrHistoryGone: list the records, and watch from Latest
+			if err != nil { // ErrHistoryGone: begin with Current
 				fmt.Println(err)
 				return after
 			}

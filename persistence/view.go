@@ -82,17 +82,40 @@ func (v *View[T]) List(ctx context.Context, q Query, options ...ReadOption) ([]E
 	if err != nil {
 		return nil, err
 	}
+	if !q.KeysOnly {
+		return v.entries(records)
+	}
 	entries := make([]Entry[T], len(records))
 	for i, r := range records {
 		entries[i] = v.bare(r)
-		if q.KeysOnly {
-			continue
-		}
+	}
+	return entries, nil
+}
+
+// entries decodes records, whose keys are without the prefix.
+func (v *View[T]) entries(records []Record) (_ []Entry[T], err error) {
+	entries := make([]Entry[T], len(records))
+	for i, r := range records {
+		entries[i] = v.bare(r)
 		if entries[i].Value, err = v.decode(v.prefix+r.Key, r.Metadata, r.Value); err != nil {
 			return nil, err
 		}
 	}
 	return entries, nil
+}
+
+// Current returns the records of the view and the revision after which to watch them; see
+// the function [Current].
+func (v *View[T]) Current(ctx context.Context) ([]Entry[T], Revision, error) {
+	records, after, err := Current(ctx, v.store, v.prefix)
+	if err != nil {
+		return nil, 0, err
+	}
+	for i := range records {
+		records[i].Key = strings.TrimPrefix(records[i].Key, v.prefix)
+	}
+	entries, err := v.entries(records)
+	return entries, after, err
 }
 
 // Put writes a record; see the function [Put].

@@ -51,6 +51,10 @@ func TestViewKeepsValuesOfItsType(t *testing.T) {
 			t.Errorf("%+v: %q, want %q", q, keys, want)
 		}
 	}
+	entries, after, err := accounts.Current(t.Context())
+	if err != nil || after != r+1 || len(entries) != 2 || entries[0].Key != "ada" || entries[1].Value != (profile{"Bob", 4}) {
+		t.Errorf("Current returns %+v, revision %d, %v", entries, after, err)
+	}
 	if _, err := accounts.CompareAndSwap(t.Context(), "ada", r+1, profile{}); !errors.Is(err, persistence.ErrConflict) {
 		t.Errorf("CompareAndSwap of another revision: %v, want ErrConflict", err)
 	}

@@ -65,9 +65,3 @@ func Delete(ctx context.Context, s Store, key string, options ...WriteOption) (R
 	o := writeOptionsOf(options)
 	return s.Commit(ctx, Transaction{Then: []Change{{Key: key, Delete: true}}, Unsynced: o.unsynced})
 }
-
-// Latest returns the present revision of a store: one to watch from, after listing
-// what there is.
-func Latest(ctx context.Context, s Store) (Revision, error) {
-	return s.Commit(ctx, Transaction{})
-}

@@ -43,7 +43,11 @@ func inspect(ctx context.Context, h host, name string) (State, error) {
 	if err != nil {
 		return State{}, actor.Errorf(actor.CodeOf(err), "lock: inspecting %s: %w", q, err)
 	}
-	now, claims, err := q.claims(ctx, s.Store())
+	records, err := s.Store().List(ctx, persistence.Query{Prefix: q.prefix})
+	if err != nil {
+		return State{}, actor.Errorf(actor.CodeOf(err), "lock: inspecting %s: %w", q, err)
+	}
+	now, claims, err := q.claims(records)
 	if err != nil {
 		return State{}, actor.Errorf(actor.CodeOf(err), "lock: inspecting %s: %w", q, err)
 	}
@@ -52,11 +56,7 @@ func inspect(ctx context.Context, h host, name string) (State, error) {
 }
 
 // claims returns who is in the queue, and what is known of them.
-func (q queue) claims(ctx context.Context, s persistence.Store) (line, []Claim, error) {
-	records, err := s.List(ctx, persistence.Query{Prefix: q.prefix})
-	if err != nil {
-		return nil, nil, err
-	}
+func (q queue) claims(records []persistence.Record) (_ line, _ []Claim, err error) {
 	now := make(line, len(records))
 	byKey := make(map[string]Claim, len(records))
 	for i, r := range records {

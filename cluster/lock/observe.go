@@ -47,9 +47,8 @@ type observer struct {
 	yield  func(Leader, error) bool
 	queue  queue
 	line   line
-	claims []Claim              // of those in the line
-	listed persistence.Revision // what is older is in the line, or has gone
-	told   uint64               // the latest term
+	claims []Claim // of those in the line
+	told   uint64  // the latest term
 }
 
 // run returns nil if the loop was left.
@@ -62,15 +61,12 @@ func (o *observer) run(ctx context.Context, h host, election string) (err error)
 		return err
 	}
 	store := s.Store()
-	after, err := persistence.Latest(ctx, store)
+	records, after, err := persistence.Current(ctx, store, o.queue.prefix)
 	if err != nil {
 		return err
 	}
-	if o.line, o.claims, err = o.queue.claims(ctx, store); err != nil {
+	if o.line, o.claims, err = o.queue.claims(records); err != nil {
 		return err
-	}
-	if n := len(o.line); n > 0 {
-		o.listed = o.line[n-1].revision
 	}
 	if !o.tell() {
 		return nil
@@ -113,9 +109,6 @@ func (o *observer) apply(c persistence.Change, revision persistence.Revision) er
 		if i := o.line.index(c.Key); i >= 0 {
 			o.line, o.claims = slices.Delete(o.line, i, i+1), slices.Delete(o.claims, i, i+1)
 		}
-		return nil
-	}
-	if revision <= o.listed {
 		return nil
 	}
 	p, err := o.queue.parsePlace(c.Key, revision)

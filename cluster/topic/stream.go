@@ -168,19 +168,13 @@ func (s *stream) watch(ctx context.Context) error {
 		return err
 	}
 	store := session.Store()
-	after, err := persistence.Latest(ctx, store)
-	if err != nil {
-		return err
-	}
-	records, err := store.List(ctx, persistence.Query{Prefix: assignmentPrefix(s.name)})
+	records, after, err := persistence.Current(ctx, store, assignmentPrefix(s.name))
 	if err != nil {
 		return err
 	}
 	a := s.newAssignment()
 	a.read, a.revision = true, after
-	known := make(map[string]persistence.Revision, len(records))
 	for _, r := range records {
-		known[r.Key] = r.Revision
 		s.apply(a, persistence.Change{Key: r.Key, Value: r.Value}, r.Revision)
 	}
 	s.publish(a)
@@ -191,10 +185,7 @@ func (s *stream) watch(ctx context.Context) error {
 		a = a.clone()
 		a.revision = changes.Revision
 		for _, c := range changes.Changes {
-			// Between the two reads there may have been changes.
-			if changes.Revision > known[c.Key] {
-				s.apply(a, c, changes.Revision)
-			}
+			s.apply(a, c, changes.Revision)
 		}
 		s.publish(a)
 	}

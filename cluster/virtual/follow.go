@@ -68,18 +68,12 @@ func (k *kind) watch(ctx context.Context) error {
 		return err
 	}
 	store := s.Store()
-	after, err := persistence.Latest(ctx, store)
-	if err != nil {
-		return err
-	}
-	records, err := store.List(ctx, persistence.Query{Prefix: kindPrefix(k.name)})
+	records, after, err := persistence.Current(ctx, store, kindPrefix(k.name))
 	if err != nil {
 		return err
 	}
 	t := &table{read: time.Now(), revision: after}
-	known := make(map[string]persistence.Revision, len(records))
 	for _, r := range records {
-		known[r.Key] = r.Revision
 		k.apply(t, persistence.Change{Key: r.Key, Value: r.Value}, r.Revision)
 	}
 	k.publish(t)
@@ -90,10 +84,7 @@ func (k *kind) watch(ctx context.Context) error {
 		t = t.clone()
 		t.revision = changes.Revision
 		for _, c := range changes.Changes {
-			// Between the two reads there may have been changes.
-			if changes.Revision > known[c.Key] {
-				k.apply(t, c, changes.Revision)
-			}
+			k.apply(t, c, changes.Revision)
 		}
 		k.publish(t)
 	}

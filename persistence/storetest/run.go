@@ -68,6 +68,7 @@ func Run(t *testing.T, open func(t *testing.T) persistence.Store, options ...Opt
 		{"WatchSaysWhatChanged", watchSaysWhatChanged},
 		{"WatchResumes", watchResumes},
 		{"WatchUnderLoadMissesNothing", watchUnderLoadMissesNothing},
+		{"WatchGoesOnWhereCurrentEnds", watchGoesOnWhereCurrentEnds},
 		{"SlowWatcherHoldsUpNobody", slowWatcherHoldsUpNobody},
 		{"WatchEndsWithItsContext", watchEndsWithItsContext},
 

@@ -1,10 +1,12 @@
 package storetest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 
 	"github.com/troupe-go/troupe/persistence"
@@ -177,6 +179,72 @@ func watchUnderLoadMissesNothing(f *fixture) {
 			}
 			if seen[r] != want {
 				f.Fatalf("watcher %d has seen %q at revision %d, want %q", i, seen[r], r, want)
+			}
+		}
+	}
+}
+
+// watchGoesOnWhereCurrentEnds reads records while writers write and delete them, and
+// compares each reading with what a watch of everything says of its revision.
+func watchGoesOnWhereCurrentEnds(f *fixture) {
+	const writers, each, keys, readers = 4, 100, 6, 2
+	type reading struct {
+		records map[string]persistence.Revision
+		after   persistence.Revision
+	}
+	readings := make([][]reading, readers)
+	var group sync.WaitGroup
+	for w := range writers {
+		group.Go(func() {
+			for i := range each {
+				c := persistence.Change{Key: numbered("key-", (w*31+i*7)%keys), Value: fmt.Append(nil, w, i), Delete: (w+i)%3 == 0}
+				if _, err := f.Commit(f.Context(), persistence.Transaction{Then: []persistence.Change{c}, Unsynced: true}); err != nil {
+					f.Errorf("Commit: %v", err)
+					return
+				}
+			}
+		})
+	}
+	for i := range readers {
+		group.Go(func() {
+			for range each {
+				records, after, err := persistence.Current(f.Context(), f, "key-")
+				if err != nil {
+					f.Errorf("Current: %v", err)
+					return
+				}
+				r := reading{map[string]persistence.Revision{}, after}
+				for _, record := range records {
+					r.records[record.Key] = record.Revision
+				}
+				readings[i] = append(readings[i], r)
+			}
+		})
+	}
+	group.Wait()
+	end := f.put("end", "")
+	all := slices.Concat(readings...)
+	slices.SortFunc(all, func(a, b reading) int { return cmp.Compare(a.after, b.after) })
+	now := map[string]persistence.Revision{}
+	for changes, err := range f.Watch(f.Context(), "", 0) {
+		if err != nil {
+			f.Fatal(err)
+		}
+		for len(all) > 0 && all[0].after < changes.Revision {
+			for key, revision := range all[0].records {
+				if now[key] != revision {
+					f.Errorf("after revision %d, %s is read as of revision %d, and was of %d", all[0].after, key, revision, now[key])
+				}
+			}
+			all = all[1:]
+		}
+		if changes.Revision == end {
+			break
+		}
+		for _, c := range changes.Changes {
+			now[c.Key] = changes.Revision
+			if c.Delete {
+				delete(now, c.Key)
 			}
 		}
 	}
