@@ -11,7 +11,7 @@ type Delivery struct {
 	UID         uint64 // its incarnation; 0 for whichever is there
 	Message     string // name of the message's type
 	ContentType string
-	Payload     []byte // kept until Deliver returns
+	Payload     []byte // as it is until Deliver returns
 	// Reply gets the answer, once, on any goroutine; nil for a cast. It must not
 	// block.
 	Reply func(reply any, err error)

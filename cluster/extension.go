@@ -20,7 +20,8 @@ type Extension interface {
 	Resolve(path string) (actor.Recipient, error)
 	// Deliver takes a message that another node has sent to an actor whose path
 	// begins with the extension's name and ":". It does what
-	// actor.System.Deliver promises.
+	// actor.System.Deliver promises. The memory of d.Payload is used again when
+	// it has returned.
 	Deliver(ctx context.Context, d actor.Delivery) error
 }
 

@@ -2,6 +2,7 @@ package cluster_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -61,6 +62,7 @@ type mailroom struct{ got chan actor.Delivery }
 func (*mailroom) Resolve(path string) (actor.Recipient, error) { return nil, actor.NotFound }
 
 func (x *mailroom) Deliver(_ context.Context, d actor.Delivery) error {
+	d.Payload = slices.Clone(d.Payload)
 	x.got <- d
 	return nil
 }

@@ -15,8 +15,8 @@ type inbound struct {
 	lanes sync.Map // *transport.Inbound to *lane
 }
 
-// lane is one stream from another node. Its strings and callers belong to the
-// goroutine that receives; the rest is shared with actors that answer.
+// lane is one stream from another node. What it has interned and its callers belong
+// to the goroutine that receives; the rest is shared with actors that answer.
 type lane struct {
 	paths, messages, contentTypes interned
 

@@ -81,7 +81,7 @@ var errAstray = errors.New("the newest version is another")
 
 // observe yields the newest version, if it is another than the last, and those that come.
 func (o *observer) observe(ctx context.Context) error {
-	after, err := persistence.Latest(ctx, o.history.store)
+	after, err := persistence.Latest(ctx, o.history.store) // Current would read the whole history
 	if err != nil {
 		return err
 	}

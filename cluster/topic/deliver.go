@@ -19,7 +19,7 @@ func (x *extension) Deliver(ctx context.Context, d actor.Delivery) error {
 	r := p.routeOf(x.current(), d.Path, topic)
 	p.topic, p.node, p.kind = topic, p.nodeOf(ctx), to.kind
 	p.contentType, p.payload = d.ContentType, d.Payload
-	p.alone = to.groups == "" && len(r.subs) == 1 || !to.plain() && !strings.Contains(to.groups, ",")
+	p.alone = r.alone(to)
 	if to.plain() {
 		for _, s := range r.subs {
 			s.accept(p)

@@ -21,7 +21,7 @@ type extension struct {
 	node      *cluster.Node
 	scheduler *mailbox.Scheduler
 	parcels   parcelPool
-	waiting   sealedPool
+	sealed    sealedPool
 	table     atomic.Pointer[table]
 
 	mu        sync.Mutex

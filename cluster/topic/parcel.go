@@ -14,7 +14,7 @@ type parcel struct {
 	encoded
 	kind   string // name of its type
 	buffer []byte // for what it was encoded to here
-	alone  bool   // it has come from another node, and is for one subscription
+	alone  bool   // it has come from another node, for no more than one subscription
 
 	event   any          // the *Event of goType, once there is one
 	goType  reflect.Type // of event
@@ -56,7 +56,8 @@ func (o *origin) routeOf(now *table, path, topic string) *route {
 	return o.route
 }
 
-// parcelPool spares parcels and their buffers. They keep their origin, and names.
+// parcelPool spares parcels and their buffers. They keep their origin; the names are set
+// by whoever gets one.
 type parcelPool struct{ pool sync.Pool }
 
 // largestPooled is the capacity above which a buffer is left to the collector.
@@ -99,7 +100,7 @@ func (p *parcel) open(x *extension, k *kind) (event any, first bool, err error) 
 	case p.kind != k.name:
 		err = refusal(actor.InvalidArgument, "an event published to %q is a %.200s, and the subscription is for a %s", p.topic, p.kind, k.name)
 	case p.alone:
-		return x.waiting.of(&p.encoded), false, nil
+		return x.sealed.get(&p.encoded), false, nil
 	default:
 		event, err = k.decode(x.node.System(), &p.encoded)
 	}

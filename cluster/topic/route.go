@@ -142,6 +142,18 @@ func (g *group) member() *Subscription {
 	return chosen
 }
 
+// alone reports whether at most one subscription of this node gets what is sent to that
+// address.
+func (r *route) alone(to address) bool {
+	switch {
+	case to.groups == "":
+		return len(r.subs) <= 1
+	case to.plain():
+		return false
+	}
+	return !strings.Contains(to.groups, ",")
+}
+
 // group returns the group with that name, nil if there is none.
 func (r *route) group(name string) *group {
 	for _, g := range r.groups {

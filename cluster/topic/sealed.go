@@ -16,8 +16,12 @@ type sealed struct{ encoded }
 // collector.
 type sealedPool struct{ pool sync.Pool }
 
-// of returns e with a copy of its bytes.
-func (pool *sealedPool) of(e *encoded) *sealed {
+// largestSealed is the capacity above which bytes are not used again: a small event that
+// waits would keep them.
+const largestSealed = 1 << 10
+
+// get returns e with a copy of its bytes.
+func (pool *sealedPool) get(e *encoded) *sealed {
 	s, ok := pool.pool.Get().(*sealed)
 	if !ok {
 		s = new(sealed)
@@ -29,29 +33,32 @@ func (pool *sealedPool) of(e *encoded) *sealed {
 }
 
 func (pool *sealedPool) put(s *sealed) {
-	if cap(s.payload) <= largestPooled {
-		s.encoded = encoded{payload: s.payload}
-		pool.pool.Put(s)
+	kept := s.payload
+	if cap(kept) > largestSealed {
+		kept = nil
 	}
+	s.encoded = encoded{payload: kept}
+	pool.pool.Put(s)
 }
 
 // handler returns handle for what waits in the queue of a subscription, one after another.
 func handler[T any](x *extension, handle func(context.Context, Event[T]) error) func(context.Context, any) error {
-	value := new(T) // would escape each time
+	value := new(T) // for all of them: the codec makes it escape
 	return func(ctx context.Context, event any) error {
 		e, ok := event.(*sealed)
 		if !ok {
 			return handle(ctx, *event.(*Event[T]))
 		}
-		err := decode(x.node.System(), &e.encoded, value)
-		known := Event[T]{Topic: e.topic, Node: e.node, Value: *value}
-		x.waiting.put(e)
 		var none T
+		*value = none // also after a codec that has ended its goroutine
+		err := decode(x.node.System(), &e.encoded, value)
+		opened := Event[T]{Topic: e.topic, Node: e.node, Value: *value}
 		*value = none
+		x.sealed.put(e)
 		if err != nil {
 			return &undecodable{err}
 		}
-		return handle(ctx, known)
+		return handle(ctx, opened)
 	}
 }
 

@@ -42,6 +42,7 @@ type logEnd struct {
 	// torn says that the rest is not empty: an entry that was not written to its
 	// end, or that is damaged. more says that the rest is longer than that entry.
 	torn, more bool
+	used       int64 // where the last byte is that is not zero, if torn
 }
 
 // readLogFile visits the entries of one of Badger's logs, as far as it can be read.
@@ -142,25 +143,47 @@ func readEntry(in *bufio.Reader, buf []byte, left int64) (e fileEntry, _ []byte,
 	return fileEntry{meta: buf[0], key: body[:h.klen], value: body[h.klen:]}, buf, int64(whole) + crc32.Size
 }
 
-// headless reports whether that is the rest of one entry whose beginning was not
-// written: Go's copy to memory stores the first bytes, up to 32 of them, last, so that
-// the end of a process can leave zeros where the lengths would be. Damage that looks
-// like that has the entries of others behind it.
-func headless(rest []byte) bool {
-	if len(rest) < 3 || rest[0]|rest[1]|rest[2] != 0 {
-		return false
+// Go's copy to memory stores the first bytes last: up to so many. The end of a process can
+// so leave an entry that begins with zeros, where the lengths would be.
+const mayBeLast = 32
+
+// headless reports whether the unreadable end of a log of large values is the rest of one
+// such entry. No other entry is behind that; it is damage that may look the same in the
+// last entry of a log only, where a torn one does, too.
+func headless(ctx context.Context, path string, end logEnd) (bool, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return false, err
 	}
-	for i := range rest {
-		h, ok := parseEntryHeader(rest[i:min(i+maxEntryHeader, len(rest))], int64(len(rest)-i))
+	defer f.Close()
+	beginning := make([]byte, mayBeLast+1)
+	if _, err := f.ReadAt(beginning, end.offset); err != nil && !errors.Is(err, io.EOF) {
+		return false, err
+	}
+	if zeros := len(beginning) - len(bytes.TrimLeft(beginning, "\x00")); zeros < 3 || zeros > mayBeLast {
+		return false, nil
+	}
+	rest := make([]byte, end.used-end.offset+crc32.Size) // a checksum may end with zeros
+	if _, err := f.ReadAt(rest, end.offset); err != nil && !errors.Is(err, io.EOF) {
+		return false, err
+	}
+	for i := range len(rest) - maxEntryHeader {
+		if rest[i]|rest[i+1] != 0 { // large values have no meta data, and others no beginning
+			continue
+		}
+		h, ok := parseEntryHeader(rest[i:i+maxEntryHeader], int64(len(rest)-i))
 		if !ok {
 			continue
 		}
-		end := i + h.whole()
-		if crc32.Checksum(rest[i:end], castagnoli()) == binary.BigEndian.Uint32(rest[end:]) {
-			return false
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		whole := i + h.whole()
+		if crc32.Checksum(rest[i:whole], castagnoli()) == binary.BigEndian.Uint32(rest[whole:]) {
+			return false, nil
 		}
 	}
-	return true
+	return true, nil
 }
 
 // logTail looks at what is behind the last good entry. claimed is the length of the
@@ -170,7 +193,7 @@ func (v *verifier) logTail(f *os.File, offset, size, claimed int64) (logEnd, err
 	if claimed > 0 {
 		claimed += crc32.Size
 	}
-	at, used := offset, offset
+	at := offset
 	block, zeros := make([]byte, 256<<10), make([]byte, 256<<10)
 	for at < size {
 		n, err := f.ReadAt(block, at)
@@ -182,19 +205,11 @@ func (v *verifier) logTail(f *os.File, offset, size, claimed int64) (logEnd, err
 		}
 		if !bytes.Equal(block[:n], zeros[:n]) {
 			end.torn = true
-			used = at + int64(len(bytes.TrimRight(block[:n], "\x00")))
-			end.more = used > offset+claimed
+			end.used = at + int64(len(bytes.TrimRight(block[:n], "\x00")))
+			end.more = end.used > offset+claimed
 		}
 		at += int64(n)
 	}
-	if !end.more || claimed > 0 {
-		return end, nil
-	}
-	rest := make([]byte, min(used+crc32.Size, size)-offset) // a checksum may end with zeros
-	if _, err := f.ReadAt(rest, offset); err != nil {
-		return logEnd{}, err
-	}
-	end.more = !headless(rest)
 	return end, nil
 }
 
@@ -205,8 +220,9 @@ func (v *verifier) valuelogs(ctx context.Context) error {
 	if err != nil || v.skip {
 		return err
 	}
+	newest := len(paths) - 1
 	if v.live && len(paths) > 0 {
-		paths = paths[:len(paths)-1]
+		paths = paths[:newest]
 	}
 	v.ends = map[uint32]int64{}
 	for i, path := range paths {
@@ -216,12 +232,19 @@ func (v *verifier) valuelogs(ctx context.Context) error {
 		}
 		number, _ := logID(filepath.Base(path), valuelogSuffix)
 		v.ends[uint32(number)] = end.offset
-		if end.torn && (end.more || i < len(paths)-1) {
+		if !end.torn {
+			continue
+		}
+		oneEntry := !end.more
+		if i == newest && end.more {
+			if oneEntry, err = headless(ctx, path, end); err != nil {
+				return err
+			}
+		}
+		if i < newest || !oneEntry {
 			return damaged(path, "entry at offset %d has a wrong checksum", end.offset)
 		}
-		if end.torn {
-			v.torn = path
-		}
+		v.torn = path
 	}
 	return nil
 }

@@ -25,6 +25,7 @@ func TestAKillBeforeTheBeginningOfALargeValueIsWritten(t *testing.T) {
 			{"the length", 3, 200, false, true},
 			{"all that may be", 32, 200, false, true},
 			{"all that may be, and nothing else", 32, 0, false, true},
+			{"more than that", 33, 0, false, false},
 			{"but another entry is behind it", 32, 0, true, false},
 			{"but another entry is behind what was not written", 32, 200, true, false},
 		} {

@@ -75,8 +75,7 @@ func hasSuffix(s, suffix string) bool {
 }
 
 func closedStoreSaysSo(f *fixture) {
-	f.put("a", "1")
-	w := f.watch("", 1)
+	w := f.watch("", f.put("a", "1"))
 	if err := f.Close(); err != nil {
 		f.Fatal(err)
 	}

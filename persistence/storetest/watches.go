@@ -1,7 +1,6 @@
 package storetest
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -223,31 +222,47 @@ func watchGoesOnWhereCurrentEnds(f *fixture) {
 	}
 	group.Wait()
 	end := f.put("end", "")
-	all := slices.Concat(readings...)
-	slices.SortFunc(all, func(a, b reading) int { return cmp.Compare(a.after, b.after) })
-	now := map[string]persistence.Revision{}
+	var history []persistence.Changes
 	for changes, err := range f.Watch(f.Context(), "", 0) {
 		if err != nil {
 			f.Fatal(err)
 		}
-		for len(all) > 0 && all[0].after < changes.Revision {
-			for key, revision := range all[0].records {
-				if now[key] != revision {
-					f.Errorf("after revision %d, %s is read as of revision %d, and was of %d", all[0].after, key, revision, now[key])
-				}
-			}
-			all = all[1:]
-		}
-		if changes.Revision == end {
+		if history = append(history, changes); changes.Revision == end {
 			break
 		}
-		for _, c := range changes.Changes {
-			now[c.Key] = changes.Revision
-			if c.Delete {
-				delete(now, c.Key)
+	}
+	for _, r := range slices.Concat(readings...) {
+		was, gone := recordsAt(history, r.after)
+		for key, revision := range r.records {
+			if was[key] != revision {
+				f.Errorf("after revision %d, %s is read as of revision %d, and was of %d", r.after, key, revision, was[key])
+			}
+		}
+		for key, revision := range was {
+			if r.records[key] == 0 && !gone[key] {
+				f.Errorf("after revision %d, %s is not read, and was of revision %d", r.after, key, revision)
 			}
 		}
 	}
+}
+
+// recordsAt returns the revisions of the records at a revision, and which are deleted
+// after it.
+func recordsAt(history []persistence.Changes, at persistence.Revision) (was map[string]persistence.Revision, gone map[string]bool) {
+	was, gone = map[string]persistence.Revision{}, map[string]bool{}
+	for _, changes := range history {
+		for _, c := range changes.Changes {
+			switch {
+			case changes.Revision > at:
+				gone[c.Key] = gone[c.Key] || c.Delete
+			case c.Delete:
+				delete(was, c.Key)
+			default:
+				was[c.Key] = changes.Revision
+			}
+		}
+	}
+	return was, gone
 }
 
 func slowWatcherHoldsUpNobody(f *fixture) {

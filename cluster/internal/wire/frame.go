@@ -19,7 +19,7 @@ type Frame struct {
 	err   error
 }
 
-// Parse returns a Frame over b, which must not be changed any more.
+// Parse returns a Frame over b, which must not be changed while it and its Views are used.
 func Parse(b []byte) Frame { return Frame{rest: b} }
 
 // Next fills v with the next envelope and reports whether there was one. After
