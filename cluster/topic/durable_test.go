@@ -23,6 +23,7 @@ func TestEveryDurableGroupGetsEveryEventInOrder(t *testing.T) {
 			j.subscribe(t, c.Node(i), "billing")
 		}
 		j.subscribe(t, c.Node(0), "audit")
+		settle() // partitions move to the nodes that came
 		var publishing sync.WaitGroup
 		for i := range 3 {
 			publishing.Go(func() {
