@@ -38,7 +38,33 @@ func (n *namespace) Get(ctx context.Context, key string, options ...ReadOption) 
 }
 
 func (n *namespace) List(ctx context.Context, q Query, options ...ReadOption) ([]Record, error) {
-	return listUnder(ctx, n.store, n.prefix, q, options)
+	below := q
+	below.Prefix = n.prefix + q.Prefix
+	if q.After != "" {
+		below.After = n.prefix + q.After
+	}
+	// The store would also find keys of which a part of the suffix is in our prefix:
+	// they are left out here, and so offset and limit are for here, too.
+	ambiguous := overlaps(n.prefix, q.Suffix) && q.Offset >= 0 && q.Limit >= 0
+	if ambiguous {
+		below.Offset, below.Limit = 0, 0
+	}
+	records, err := n.store.List(ctx, below, options...)
+	if err != nil {
+		return nil, err
+	}
+	for i := range records {
+		records[i].Key = strings.TrimPrefix(records[i].Key, n.prefix)
+	}
+	if !ambiguous {
+		return records, nil
+	}
+	records = slices.DeleteFunc(records, func(r Record) bool { return !strings.HasSuffix(r.Key, q.Suffix) })
+	records = records[min(q.Offset, len(records)):]
+	if q.Limit > 0 {
+		records = records[:min(q.Limit, len(records))]
+	}
+	return records, nil
 }
 
 func (n *namespace) Commit(ctx context.Context, t Transaction) (Revision, error) {
@@ -70,37 +96,6 @@ func (n *namespace) Watch(ctx context.Context, prefix string, after Revision) it
 
 // Close implements [Store].
 func (n *namespace) Close() error { return nil }
-
-// listUnder returns the records whose keys match q behind prefix, without the prefix.
-func listUnder(ctx context.Context, s Store, prefix string, q Query, options []ReadOption) ([]Record, error) {
-	below := q
-	below.Prefix = prefix + q.Prefix
-	if q.After != "" {
-		below.After = prefix + q.After
-	}
-	// The store would also find keys of which a part of the suffix is in our prefix:
-	// they are left out here, and so offset and limit are for here, too.
-	ambiguous := overlaps(prefix, q.Suffix) && q.Offset >= 0 && q.Limit >= 0
-	if ambiguous {
-		below.Offset, below.Limit = 0, 0
-	}
-	records, err := s.List(ctx, below, options...)
-	if err != nil {
-		return nil, err
-	}
-	for i := range records {
-		records[i].Key = strings.TrimPrefix(records[i].Key, prefix)
-	}
-	if !ambiguous {
-		return records, nil
-	}
-	records = slices.DeleteFunc(records, func(r Record) bool { return !strings.HasSuffix(r.Key, q.Suffix) })
-	records = records[min(q.Offset, len(records)):]
-	if q.Limit > 0 {
-		records = records[:min(q.Limit, len(records))]
-	}
-	return records, nil
-}
 
 // overlaps reports whether the end of a is the beginning of b.
 func overlaps(a, b string) bool {

@@ -7,7 +7,6 @@ import (
 	"iter"
 	"reflect"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/troupe-go/troupe/actor"
@@ -19,9 +18,8 @@ const contentTypeKey = "content-type"
 // View is the records of a store that begin with a prefix, as values of type T. Keys
 // are without the prefix. All methods may be called concurrently.
 type View[T any] struct {
-	store  Store
-	prefix string
-	codec  actor.Codec
+	store namespace // of the keys behind the prefix
+	codec actor.Codec
 }
 
 // Entry is a [Record] with its value decoded.
@@ -52,33 +50,29 @@ type Events[T any] struct {
 // Of returns a view of the records whose keys begin with prefix. Values are encoded as
 // MessagePack; see [View.WithCodec].
 func Of[T any](s Store, prefix string) *View[T] {
-	return &View[T]{store: s, prefix: prefix, codec: actor.NewMsgPack()}
+	return &View[T]{store: namespace{s, prefix}, codec: actor.NewMsgPack()}
 }
 
 // WithCodec returns a view of the same records that encodes values otherwise. Records
 // say how they are encoded: one that was written with another codec does not decode.
 func (v *View[T]) WithCodec(c actor.Codec) *View[T] {
-	return &View[T]{store: v.store, prefix: v.prefix, codec: c}
+	return &View[T]{store: v.store, codec: c}
 }
 
 // Get returns the record of key. The error is [ErrNotFound] if there is none, and one
 // that names the key if it is not a T.
 func (v *View[T]) Get(ctx context.Context, key string, options ...ReadOption) (Entry[T], error) {
-	r, err := v.store.Get(ctx, v.prefix+key, options...)
+	r, err := v.store.Get(ctx, key, options...)
 	if err != nil {
 		return Entry[T]{}, err
 	}
-	e := v.bare(r)
-	if e.Value, err = v.decode(r.Key, r.Metadata, r.Value); err != nil {
-		return Entry[T]{}, err
-	}
-	return e, nil
+	return v.entry(r)
 }
 
 // List returns the records that match q, whose keys are without the prefix of the
 // view. One that is not a T makes it fail. With KeysOnly, values are zero.
 func (v *View[T]) List(ctx context.Context, q Query, options ...ReadOption) ([]Entry[T], error) {
-	records, err := listUnder(ctx, v.store, v.prefix, q, options)
+	records, err := v.store.List(ctx, q, options...)
 	if err != nil {
 		return nil, err
 	}
@@ -87,17 +81,15 @@ func (v *View[T]) List(ctx context.Context, q Query, options ...ReadOption) ([]E
 	}
 	entries := make([]Entry[T], len(records))
 	for i, r := range records {
-		entries[i] = v.bare(r)
+		entries[i] = bare[T](r)
 	}
 	return entries, nil
 }
 
-// entries decodes records, whose keys are without the prefix.
 func (v *View[T]) entries(records []Record) (_ []Entry[T], err error) {
 	entries := make([]Entry[T], len(records))
 	for i, r := range records {
-		entries[i] = v.bare(r)
-		if entries[i].Value, err = v.decode(v.prefix+r.Key, r.Metadata, r.Value); err != nil {
+		if entries[i], err = v.entry(r); err != nil {
 			return nil, err
 		}
 	}
@@ -107,12 +99,9 @@ func (v *View[T]) entries(records []Record) (_ []Entry[T], err error) {
 // Current returns the records of the view and the revision after which to watch them; see
 // the function [Current].
 func (v *View[T]) Current(ctx context.Context) ([]Entry[T], Revision, error) {
-	records, after, err := Current(ctx, v.store, v.prefix)
+	records, after, err := Current(ctx, &v.store, "")
 	if err != nil {
 		return nil, 0, err
-	}
-	for i := range records {
-		records[i].Key = strings.TrimPrefix(records[i].Key, v.prefix)
 	}
 	entries, err := v.entries(records)
 	return entries, after, err
@@ -126,12 +115,12 @@ func (v *View[T]) Put(ctx context.Context, key string, value T, options ...Write
 // CompareAndSwap writes a record if the present one has the revision expect; see the
 // function [CompareAndSwap].
 func (v *View[T]) CompareAndSwap(ctx context.Context, key string, expect Revision, value T, options ...WriteOption) (Revision, error) {
-	return v.write(ctx, []Condition{{Key: v.prefix + key, Revision: expect}}, key, value, options)
+	return v.write(ctx, []Condition{{Key: key, Revision: expect}}, key, value, options)
 }
 
 // Delete removes a record; see the function [Delete].
 func (v *View[T]) Delete(ctx context.Context, key string, options ...WriteOption) (Revision, error) {
-	return Delete(ctx, v.store, v.prefix+key, options...)
+	return Delete(ctx, &v.store, key, options...)
 }
 
 // Update writes what f makes of the present value, the zero T if there is no record,
@@ -163,10 +152,10 @@ func (v *View[T]) Update(ctx context.Context, key string, f func(T) (T, error), 
 // [Store]. A record that is not a T ends it with an error.
 func (v *View[T]) Watch(ctx context.Context, after Revision) iter.Seq2[Events[T], error] {
 	return func(yield func(Events[T], error) bool) {
-		for changes, err := range v.store.Watch(ctx, v.prefix, after) {
+		for changes, err := range v.store.Watch(ctx, "", after) {
 			events := Events[T]{Revision: changes.Revision}
 			for _, c := range changes.Changes {
-				e := Event[T]{Key: strings.TrimPrefix(c.Key, v.prefix), Deleted: c.Delete, Expired: c.Expired}
+				e := Event[T]{Key: c.Key, Deleted: c.Delete, Expired: c.Expired}
 				if !c.Delete && err == nil {
 					e.Value, err = v.decode(c.Key, c.Metadata, c.Value)
 				}
@@ -191,11 +180,11 @@ func (v *View[T]) write(ctx context.Context, conditions []Condition, key string,
 		return err
 	})
 	if err != nil {
-		return 0, fmt.Errorf("persistence: %w: encoding record %s: %w", ErrInvalid, quote(v.prefix+key), err)
+		return 0, fmt.Errorf("persistence: %w: encoding record %s: %w", ErrInvalid, quote(v.store.prefix+key), err)
 	}
 	return v.store.Commit(ctx, Transaction{
 		If:       conditions,
-		Then:     []Change{o.put(v.prefix+key, data)},
+		Then:     []Change{o.put(key, data)},
 		Unsynced: o.unsynced,
 	})
 }
@@ -213,11 +202,22 @@ func (v *View[T]) options(options []WriteOption) writeOptions {
 	return o
 }
 
-func (v *View[T]) bare(r Record) Entry[T] {
-	return Entry[T]{Key: strings.TrimPrefix(r.Key, v.prefix), Metadata: r.Metadata, Revision: r.Revision, Expires: r.Expires}
+func (v *View[T]) entry(r Record) (Entry[T], error) {
+	e := bare[T](r)
+	var err error
+	if e.Value, err = v.decode(r.Key, r.Metadata, r.Value); err != nil {
+		return Entry[T]{}, err
+	}
+	return e, nil
+}
+
+// bare returns the entry of r without its value.
+func bare[T any](r Record) Entry[T] {
+	return Entry[T]{Key: r.Key, Metadata: r.Metadata, Revision: r.Revision, Expires: r.Expires}
 }
 
 func (v *View[T]) decode(key string, metadata map[string]string, data []byte) (value T, err error) {
+	key = v.store.prefix + key
 	if is, want := metadata[contentTypeKey], v.codec.ContentType(); is != "" && is != want {
 		return value, fmt.Errorf("persistence: %w: record %s is %s, and the view reads %s", ErrMismatch, quote(key), is, want)
 	}

@@ -78,6 +78,34 @@ func TestViewKeepsValuesOfItsType(t *testing.T) {
 	}
 }
 
+func TestViewKeepsKeysThatBeginLikeIt(t *testing.T) {
+	s := open(t, badger.Config{})
+	defer s.Close()
+	v := persistence.Of[string](s, "a/")
+	if _, err := v.Put(t.Context(), "a/b", "x"); err != nil {
+		t.Fatal(err)
+	}
+	got, err := v.Get(t.Context(), "a/b")
+	if err != nil || got.Key != "a/b" {
+		t.Errorf("Get returns %+v, %v", got, err)
+	}
+	if all, err := v.List(t.Context(), persistence.Query{}); err != nil || len(all) != 1 || all[0].Key != "a/b" {
+		t.Errorf("List returns %+v, %v", all, err)
+	}
+	if keys, err := v.List(t.Context(), persistence.Query{KeysOnly: true}); err != nil || len(keys) != 1 || keys[0].Key != "a/b" {
+		t.Errorf("List of keys returns %+v, %v", keys, err)
+	}
+	if all, _, err := v.Current(t.Context()); err != nil || len(all) != 1 || all[0].Key != "a/b" {
+		t.Errorf("Current returns %+v, %v", all, err)
+	}
+	for events, err := range v.Watch(t.Context(), 0) {
+		if err != nil || events.Events[0].Key != "a/b" {
+			t.Errorf("Watch yields %+v, %v", events, err)
+		}
+		break
+	}
+}
+
 func TestViewUpdatesUnderContention(t *testing.T) {
 	const callers, each = 16, 20
 	s := open(t, badger.Config{})
