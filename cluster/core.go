@@ -115,7 +115,7 @@ func (n *Node) callCore(ctx context.Context, name string, request []byte) ([]byt
 
 // core answers a request of another node's core.
 func (in *inbound) core(from *transport.Inbound, l *lane, v *wire.View) {
-	id, request := v.ID, slices.Clone(v.Payload)
+	id := v.ID
 	ctx := newCallContext(l.base, v.Timeout)
 	if !l.begin(id, ctx) {
 		return
@@ -126,6 +126,7 @@ func (in *inbound) core(from *transport.Inbound, l *lane, v *wire.View) {
 		from.Send(failure(id, unavailable("node %q is starting", n.name)))
 		return
 	}
+	request := slices.Clone(v.Payload)
 	n.running.Go(func() {
 		defer l.end(id)
 		reply, err := n.store.core.Handle(ctx, from.Node(), request)
