@@ -35,12 +35,12 @@ type Inbound struct {
 	err      error         // what to answer; written before ended is closed
 	finished chan struct{} // closed when the Handler knows that it is over
 
-	full atomic.Bool // the queue is over its bound
+	full  atomic.Bool   // the queue is over its bound
+	taken atomic.Uint64 // envelopes received
 
 	mu        sync.Mutex
 	queue     queue
-	taken     uint64 // envelopes received
-	acked     uint64 // and acknowledged
+	acked     uint64 // of those taken
 	ackDue    bool
 	lateBytes int
 	late      int
@@ -186,30 +186,28 @@ func (in *Inbound) takeAll() (err error) {
 			return err
 		}
 		frame := wire.Parse(*data.data)
-		count, late := uint64(0), true
+		late := true
 		for frame.Next(&v) {
 			if in.full.Load() && !in.awaitRoom() {
 				return status.Error(codes.Canceled, "the stream has ended")
 			}
 			handler.Receive(in, &v)
-			count++
+			in.taken.Add(1) // at once: the reply to a call acknowledges what came before it
 			late = late && v.Kind == wire.Call
 		}
 		if err := frame.Err(); err != nil {
 			in.transport.cfg.Logger.Warn("a node sent a malformed frame; its stream is closed", "node", in.from.node)
 			return status.Error(codes.InvalidArgument, err.Error())
 		}
-		in.took(count, len(*data.data), late)
+		in.took(len(*data.data), late)
 		data.free()
 	}
 }
 
-// took counts the envelopes of a frame and acknowledges it: now, or late with
-// the replies it asks for.
-func (in *Inbound) took(count uint64, size int, late bool) {
+// took acknowledges a frame: now, or late with the replies it asks for.
+func (in *Inbound) took(size int, late bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
-	in.taken += count
 	in.late++
 	in.lateBytes += size
 	if !late || in.late >= lateAckFrames || in.lateBytes >= lateAckBytes {
@@ -261,9 +259,9 @@ func (in *Inbound) next() *batch {
 			b = &batch{data: in.queue.buffers.Get(ackBytes)}
 		}
 		if b != nil {
-			if in.taken > in.acked {
-				*b.data = wire.AppendAcked(*b.data, in.taken)
-				in.acked = in.taken
+			if taken := in.taken.Load(); taken > in.acked {
+				*b.data = wire.AppendAcked(*b.data, taken)
+				in.acked = taken
 			}
 			in.ackDue, in.late, in.lateBytes = false, 0, 0
 			b.seal(in.queue.buffers)
