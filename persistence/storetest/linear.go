@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync"
-	"time"
+	"sync/atomic"
 
 	"github.com/anishathalye/porcupine"
 
@@ -89,7 +89,7 @@ func historiesAreLinearizable(f *fixture) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	start := time.Now()
+	var clock atomic.Int64 // orders what begins and ends, also where time stands still
 	var mu sync.Mutex
 	var history []porcupine.Operation
 	var group sync.WaitGroup
@@ -99,9 +99,9 @@ func historiesAreLinearizable(f *fixture) {
 			var seen [linearKeys]int64
 			for i := range each {
 				in := randomOperation(random, seen, caller*each+i+1)
-				call := time.Since(start)
+				call := clock.Add(1)
 				out, err := f.do(in)
-				end := time.Since(start)
+				end := clock.Add(1)
 				if err != nil {
 					f.Errorf("%+v: %v", in, err)
 					return
@@ -110,7 +110,7 @@ func historiesAreLinearizable(f *fixture) {
 					seen[in.key] = out.revision
 				}
 				mu.Lock()
-				history = append(history, porcupine.Operation{ClientId: caller, Input: in, Call: int64(call), Output: out, Return: int64(end)})
+				history = append(history, porcupine.Operation{ClientId: caller, Input: in, Call: call, Output: out, Return: end})
 				mu.Unlock()
 			}
 		})

@@ -22,9 +22,15 @@ func Restart(reopen func(t *testing.T, s persistence.Store) persistence.Store) O
 	return option(func(s *suite) { s.reopen = reopen })
 }
 
+// Within runs each test by way of a function, such as [synctest.Test], in whose bubble
+// the store does not wait for real time.
+func Within(run func(*testing.T, func(*testing.T))) Option {
+	return option(func(s *suite) { s.within = run })
+}
+
 // Run tests what open returns: a new, empty store each time. Run closes it.
 func Run(t *testing.T, open func(t *testing.T) persistence.Store, options ...Option) {
-	s := suite{open: open}
+	s := suite{open: open, within: func(t *testing.T, test func(*testing.T)) { test(t) }}
 	for _, o := range options {
 		o.apply(&s)
 	}
@@ -81,18 +87,21 @@ func Run(t *testing.T, open func(t *testing.T) persistence.Store, options ...Opt
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			f := &fixture{T: t, suite: s, Store: open(t)}
-			t.Cleanup(func() {
-				if err := f.Close(); err != nil {
-					t.Errorf("Close: %v", err)
-				}
+			s.within(t, func(t *testing.T) {
+				f := &fixture{T: t, suite: s, Store: open(t)}
+				t.Cleanup(func() {
+					if err := f.Close(); err != nil {
+						t.Errorf("Close: %v", err)
+					}
+				})
+				test.test(f)
 			})
-			test.test(f)
 		})
 	}
 }
 
 type suite struct {
+	within func(*testing.T, func(*testing.T))
 	open   func(*testing.T) persistence.Store
 	reopen func(*testing.T, persistence.Store) persistence.Store
 }

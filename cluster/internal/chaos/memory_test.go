@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 var (
 	seed   = flag.Uint64("seed", 1, "of the faults")
 	rounds = flag.Uint64("rounds", 1, "how many seeds from there on")
-	length = flag.Duration("chaos", 90*time.Second, "how long faults happen, in the time of the test")
+	length = flag.Duration("chaos", usualLength, "how long faults happen, in the time of the test")
 )
 
 func TestThePromisesHoldInMemory(t *testing.T) {

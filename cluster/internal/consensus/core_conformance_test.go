@@ -2,13 +2,12 @@ package consensus
 
 import (
 	"testing"
-	"time"
+	"testing/synctest"
 
 	"github.com/troupe-go/troupe/persistence"
 	"github.com/troupe-go/troupe/persistence/storetest"
 )
 
-// TestCoreIsAStore runs in real time: subtests cannot share a bubble.
 func TestCoreIsAStore(t *testing.T) {
 	names := []string{"a", "b", "c", "d", "e"}
 	for _, test := range []struct {
@@ -23,14 +22,8 @@ func TestCoreIsAStore(t *testing.T) {
 		{"FifthWithoutReplica", 5, func(nodes []*node) *node { return pick(nodes, false, false) }},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
 			storetest.Run(t, func(t *testing.T) persistence.Store {
 				w := newWorld(t, 1)
-				w.slowest = 0
-				w.timing = Timing{
-					Heartbeat: 100 * time.Millisecond, Election: 100 * time.Millisecond, LeaderLease: 100 * time.Millisecond,
-					SessionTTL: time.Second, Patience: time.Minute, Stabilize: time.Minute, Replace: time.Minute,
-				}
 				var nodes []*node
 				for _, name := range names[:test.nodes] {
 					nodes = append(nodes, w.join(name, func(c *Config) {
@@ -42,7 +35,7 @@ func TestCoreIsAStore(t *testing.T) {
 					t.Fatal(err)
 				}
 				return test.at(nodes)
-			})
+			}, storetest.Within(synctest.Test))
 		})
 	}
 }

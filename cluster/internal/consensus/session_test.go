@@ -189,7 +189,7 @@ func TestSessionsOutliveTheLeader(t *testing.T) {
 				}
 				<-time.After(time.Duration(w.intN(5000)) * time.Millisecond)
 				leader.crash()
-				<-time.After(30 * time.Second)
+				<-time.After(w.detect + 2*timing.SessionTTL) // what ends has ended by then
 				for _, s := range sessions {
 					all++
 					if s.Err() != nil {

@@ -19,6 +19,7 @@ func trio(t testing.TB) (a, b, c *process, dir string) {
 }
 
 func TestCallsSurviveAKilledInstanceAndUseItAgain(t *testing.T) {
+	t.Parallel()
 	a, b, c, dir := trio(t)
 	a.do("load", "64")
 	a.do("answers", "b", "500")
@@ -52,6 +53,7 @@ func (r report) expectOnlyUnavailable(t *testing.T) {
 }
 
 func TestPendingCallsEndWithTheirNode(t *testing.T) {
+	t.Parallel()
 	a, b, c, _ := trio(t)
 	waiting := a.begin("hold", "b")
 	a.do("work", "b") // it has overtaken nothing: the call is there

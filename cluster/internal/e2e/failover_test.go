@@ -16,6 +16,7 @@ const (
 // TestVirtualActorsAndTheSingletonMoveInTime ends a node that leads the store, and one
 // that does not.
 func TestVirtualActorsAndTheSingletonMoveInTime(t *testing.T) {
+	t.Parallel()
 	for _, timing := range []struct {
 		name string
 		env  string
@@ -36,6 +37,7 @@ func TestVirtualActorsAndTheSingletonMoveInTime(t *testing.T) {
 			{"SIGKILL of the leader", (*process).kill, true, timing.kill},
 		} {
 			t.Run(timing.name+", "+end.name, func(t *testing.T) {
+				t.Parallel()
 				dir, processes := t.TempDir(), make(map[string]*process)
 				var nodes []*process
 				for _, name := range []string{"a", "b", "c"} {

@@ -13,6 +13,7 @@ import (
 )
 
 func TestStrangersTakeNothingFromANode(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	a := start(t, "a", []string{"TROUPE_NAME=a", "TROUPE_STATE_DIR=" + dir})
 	address := get[joined](a, "join").Address
@@ -125,6 +126,7 @@ func random(n int) []byte {
 }
 
 func TestAWrongSecretIsNamedOnBothSides(t *testing.T) {
+	t.Parallel()
 	env := func(name string, more ...string) []string {
 		return append(more, "TROUPE_NAME="+name, "TROUPE_LISTEN=127.0.0.1:0", "TROUPE_STATE_DIR="+t.TempDir())
 	}

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// What an idle node may take.
+// What is promised of an idle node; see also allowance.
 const (
 	idleShare  = 0.005 // of one core
 	idleMemory = 60 << 20
@@ -45,8 +45,8 @@ func TestAnIdleNodeTakesLittle(t *testing.T) {
 		if n := written(t, p.cmd.Process.Pid) - wrote[p]; n > 0 {
 			t.Errorf("%s has written %d bytes to disk", p.name, n)
 		}
-		if least[p] > idleShare {
-			t.Errorf("%s takes %.2f %% of a core", p.name, 100*least[p])
+		if least[p] > allowance*idleShare {
+			t.Errorf("%s takes %.2f %% of a core, %.2f %% is promised", p.name, 100*least[p], 100*idleShare)
 		}
 		if memory > idleMemory {
 			t.Errorf("%s takes %d bytes of memory", p.name, memory)

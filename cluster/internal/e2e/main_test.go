@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"flag"
 	"os"
 	"testing"
 
@@ -13,6 +14,10 @@ const childVar = "TROUPE_E2E_CHILD"
 func TestMain(m *testing.M) {
 	if os.Getenv(childVar) != "" {
 		os.Exit(runChild(os.Stdin, os.Stdout))
+	}
+	flag.Parse()
+	if err := flag.Set("test.parallel", "4"); err != nil { // they wait for processes most of the time
+		panic(err)
 	}
 	goleak.VerifyTestMain(m)
 }

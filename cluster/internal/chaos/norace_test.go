@@ -1,0 +1,7 @@
+//go:build !race
+
+package chaos
+
+import "time"
+
+const usualLength = time.Minute
