@@ -374,7 +374,7 @@ func TestWatchersLearnOfARestoration(t *testing.T) {
 							return
 						}
 					}()
-					<-time.After(time.Minute)
+					<-time.After(10 * time.Second) // it has nothing to do but wait
 					start := time.Now()
 					if err := w.as(caller, nodes).Restore(t.Context(), bytes.NewReader(backup)); err != nil {
 						t.Fatal(err)

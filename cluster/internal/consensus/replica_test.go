@@ -183,7 +183,9 @@ func TestProposalIsAppliedOnceOverLeaders(t *testing.T) {
 
 func TestRecordsExpireOnAllReplicas(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		g := newGroup(t, "a", "b", "c").found(3)
+		g := newGroup(t, "a", "b", "c")
+		g.timing = LAN() // minutes of fewer heartbeats
+		g.found(3)
 		soon := put("soon", "1")
 		soon.Then[0].TTL = time.Minute
 		g.write("", 0, soon)

@@ -112,6 +112,7 @@ func (w *world) aside() (a, b *node) {
 func TestIdleWatcherWithoutReplicaKeepsUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)
+		w.timing = WAN() // hours of fewer heartbeats
 		_, b := w.aside()
 		found := make(chan persistence.Changes, 1)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -125,7 +126,7 @@ func TestIdleWatcherWithoutReplicaKeepsUp(t *testing.T) {
 				return
 			}
 		}()
-		for range 3 * 150 { // the history is kept for an hour
+		for range 3 * 80 { // the history is kept for an hour
 			b.put("other", "")
 			<-time.After(20 * time.Second)
 		}
@@ -217,8 +218,9 @@ func TestAnIdleWatcherOutlivesTheHistory(t *testing.T) {
 func TestWatchOfAPastThatIsGoneSaysSo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)
+		w.timing = WAN() // hours of fewer heartbeats
 		a, b := w.aside()
-		<-time.After(150 * time.Minute)
+		<-time.After(80 * time.Minute)
 		a.put("k", "")
 		<-time.After(time.Minute)
 		for _, n := range []*node{a, b} {
