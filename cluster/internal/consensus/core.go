@@ -246,29 +246,38 @@ func (c *Core) depart(ctx context.Context) error {
 		return nil
 	}
 	defer c.running.Done()
-	ctx, cancel := c.within(ctx)
+	open, cancel := c.within(ctx)
 	defer cancel()
-	if err := c.joining.take(ctx); err != nil {
-		return err
+	if c.joining.take(open) != nil {
+		return cutShort(ctx)
 	}
 	defer c.joining.done()
 	r := c.local()
 	if r == nil {
 		return nil
 	}
-	removing, cancel := context.WithTimeout(ctx, c.config.Timing.startup())
+	removing, cancel := context.WithTimeout(open, c.config.Timing.startup())
 	defer cancel()
-	if err := r.Remove(removing); err != nil && ctx.Err() != nil {
-		return fmt.Errorf("consensus: leaving: %w", err)
+	if err := r.Remove(removing); err != nil && open.Err() != nil {
+		return cutShort(ctx)
 	} else if err != nil {
 		// It keeps what it has, as if it had crashed: the others may need it again.
 		c.log.Warn("consensus: this node leaves, and nobody can take its place in the replicated store", "reason", err)
 		return nil
 	}
-	if member, err := c.isServer(ctx); err != nil || member {
+	if member, err := c.isServer(open); err != nil || member {
 		return nil // it keeps what it has, and will be back
 	}
 	return c.discard(r)
+}
+
+// cutShort is the error of a departure that has been ended: by ctx, or else by Close,
+// which is no error.
+func cutShort(ctx context.Context) error {
+	if ctx.Err() == nil {
+		return nil
+	}
+	return fmt.Errorf("consensus: leaving: %w", context.Cause(ctx))
 }
 
 // Close ends the Core and waits for its goroutines. Whoever uses it gets

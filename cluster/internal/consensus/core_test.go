@@ -172,6 +172,27 @@ func TestFolderOfAnotherNodeIsRefused(t *testing.T) {
 	}
 }
 
+func TestLeavingEndsWithoutErrorWhenTheCoreIsClosedMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1)
+		a := w.join("a")
+		a.put("k", "v")
+		if err := a.joining.take(t.Context()); err != nil { // as if something else changed the replica
+			t.Fatal(err)
+		}
+		left := make(chan error, 1)
+		go func() { left <- a.Leave(t.Context()) }()
+		synctest.Wait()
+		if err := a.Close(); err != nil {
+			t.Error(err)
+		}
+		if err := <-left; err != nil {
+			t.Error(err)
+		}
+		a.joining.done()
+	})
+}
+
 func TestManyMayCloseAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)
