@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"runtime"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -190,7 +189,7 @@ func TestFailedJoinsLeaveNothingBehind(t *testing.T) {
 		}
 		defer listener.Close()
 		defer packets.Close()
-		before := runtime.NumGoroutine()
+		before := clustertest.Goroutines()
 		for range 20 {
 			if _, err := cluster.Join(t.Context(), quiet(), cluster.WithNetwork(h), cluster.WithName("a"), cluster.WithCredentials(keys),
 				cluster.WithLogger(slog.New(slog.DiscardHandler)), cluster.WithDiscovery(), cluster.WithListen("10.0.0.1:7420")); err == nil {
@@ -198,7 +197,7 @@ func TestFailedJoinsLeaveNothingBehind(t *testing.T) {
 			}
 		}
 		synctest.Wait()
-		if after := runtime.NumGoroutine(); after > before {
+		if after := clustertest.Goroutines(); after > before {
 			t.Errorf("%d goroutines before, %d after", before, after)
 		}
 	})

@@ -28,7 +28,7 @@ func measure() footprint {
 	runtime.GC() // what finalizers and pools held
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return footprint{runtime.NumGoroutine(), m.HeapAlloc}
+	return footprint{clustertest.Goroutines(), m.HeapAlloc}
 }
 
 func (before footprint) wantBack(t *testing.T) {

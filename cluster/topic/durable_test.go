@@ -3,7 +3,6 @@ package topic
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -134,12 +133,12 @@ func TestMistakesWithDurableTopicsAreRefused(t *testing.T) {
 func TestWhatIsNotDurableCostsNothing(t *testing.T) {
 	synctestNode(t, func(t *testing.T, n *cluster.Node) {
 		synctest.Wait()
-		before := runtime.NumGoroutine()
+		before := clustertest.Goroutines()
 		durable(n)
 		subscribe(t, n, "orders")
 		publish(t, n, "orders", 10)
 		synctest.Wait()
-		if after := runtime.NumGoroutine(); after > before+1 { // a runner of the handler
+		if after := clustertest.Goroutines(); after > before+1 { // a runner of the handler
 			t.Errorf("%d goroutines, and then %d", before, after)
 		}
 	})
