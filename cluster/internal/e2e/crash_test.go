@@ -19,7 +19,6 @@ func trio(t testing.TB) (a, b, c *process, dir string) {
 }
 
 func TestCallsSurviveAKilledInstanceAndUseItAgain(t *testing.T) {
-	t.Parallel()
 	a, b, c, dir := trio(t)
 	a.do("load", "64")
 	a.do("answers", "b", "500")

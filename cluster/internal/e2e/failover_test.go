@@ -36,8 +36,7 @@ func TestVirtualActorsAndTheSingletonMoveInTime(t *testing.T) {
 			{"SIGKILL", (*process).kill, false, timing.kill},
 			{"SIGKILL of the leader", (*process).kill, true, timing.kill},
 		} {
-			t.Run(timing.name+", "+end.name, func(t *testing.T) {
-				t.Parallel()
+			t.Run(timing.name+", "+end.name, func(t *testing.T) { // one at a time: what is measured is time
 				dir, processes := t.TempDir(), make(map[string]*process)
 				var nodes []*process
 				for _, name := range []string{"a", "b", "c"} {
