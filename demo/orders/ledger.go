@@ -98,6 +98,15 @@ func unmarked(lines []Handled) int {
 	return wrong
 }
 
+// again tells of lines that were marked as delivered before. On a machine that is busy
+// a partition may have had to change its owner.
+func again(lines []Handled) string {
+	if more := len(lines) - len(numbers(lines)); more > 0 {
+		return fmt.Sprintf(" (%d were marked as delivered before)", more)
+	}
+	return ""
+}
+
 // inOrder reports whether the orders of each customer came in the order of their numbers;
 // those that came again do not count.
 func inOrder(lines []Handled) bool {
