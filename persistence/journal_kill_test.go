@@ -84,7 +84,7 @@ func TestAReminderComesAfterAKill(t *testing.T) {
 	dir := t.TempDir()
 	c := startChild(t, dir)
 	c.send(t, fmt.Sprintln(remindCommand, "soon", time.Millisecond))
-	c.send(t, fmt.Sprintln(remindCommand, "later", time.Second))
+	c.send(t, fmt.Sprintln(remindCommand, "later", 3*time.Second)) // not before the kill
 	for said := map[string]bool{}; !said["remind soon"] || !said["remind later"]; {
 		said[strings.Join(c.read(t), " ")] = true
 	}

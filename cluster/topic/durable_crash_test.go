@@ -215,7 +215,7 @@ func TestAMinorityPublishesNothingAndTheMajorityGoesOn(t *testing.T) {
 }
 
 func TestDurableTopicsSurviveARestartOfAllNodes(t *testing.T) {
-	dirs := []string{fastDir(t), fastDir(t), fastDir(t)}
+	dirs := []string{clustertest.TempDir(t), clustertest.TempDir(t), clustertest.TempDir(t)}
 	clustertest.Run(t, 0, func(t *testing.T, c *clustertest.Cluster) {
 		for i, dir := range dirs {
 			c.Start(fmt.Sprint("node-", i), cluster.WithStateDir(dir), cluster.WithExpect(3))

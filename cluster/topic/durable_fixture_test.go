@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -207,18 +206,6 @@ func indexOf(t testing.TB, c *clustertest.Cluster, name string) int {
 	}
 	t.Fatalf("there is no node %q", name)
 	return 0
-}
-
-// fastDir is a folder in memory where the system has such: time does not pass in a test
-// while a disk syncs, but outside it does.
-func fastDir(t testing.TB) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("/dev/shm", "troupe")
-	if err != nil {
-		return t.TempDir()
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return dir
 }
 
 func keyOf(i int) string { return fmt.Sprint("customer-", i) }

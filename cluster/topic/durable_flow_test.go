@@ -25,7 +25,7 @@ func TestMemoryStaysFlatWhileManyEventsPass(t *testing.T) {
 	case testing.Short() || raceDetector:
 		events = 10_000
 	}
-	c := clustertest.New(t, 1, cluster.WithStateDir(fastDir(t)))
+	c := clustertest.New(t, 1, cluster.WithStateDir(clustertest.TempDir(t)))
 	orders := Of[Placed](c.Node(0), "orders", Durable(), Partitions(4), Retain(Limits{Bytes: 4 << 20}))
 	var handled atomic.Int64
 	through := make(chan struct{}, 1)

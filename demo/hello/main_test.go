@@ -14,7 +14,9 @@ import (
 	"github.com/troupe-go/troupe/cluster"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/hashicorp/memberlist.(*Memberlist).probeNode"))
+}
 
 // apart keeps the nodes of a test away from those of the user.
 func apart(t *testing.T) {

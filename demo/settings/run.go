@@ -91,7 +91,7 @@ func (o *operator) editFile(ctx context.Context) error {
 
 func (o *operator) change(ctx context.Context) error {
 	o.Heading("In the settings of the cluster the discount becomes 20 per cent.")
-	if _, err := o.shared.Set(ctx, "discount", 20, config.By("you"), config.Note("happy hour")); err != nil {
+	if err := o.set(ctx, 20, config.By("you"), config.Note("happy hour")); err != nil {
 		return err
 	}
 	if err := o.await(ctx, "Good evening! Tea is 2.40.", "they follow the cluster"); err != nil {
@@ -100,6 +100,19 @@ func (o *operator) change(ctx context.Context) error {
 	state, err := o.inspect(ctx, o.shops[0])
 	o.Note("%s explains: %s", o.shops[0], o.brief(state.Discount))
 	return err
+}
+
+// set changes the discount for the cluster. A cluster that has no leader now gets one soon.
+func (o *operator) set(ctx context.Context, discount int, options ...config.WriteOption) error {
+	for {
+		_, err := o.shared.Set(ctx, "discount", discount, options...)
+		if !errors.Is(err, actor.Unavailable) {
+			return err
+		}
+		if stage.Pause(ctx, 100*time.Millisecond) != nil {
+			return err
+		}
+	}
 }
 
 func (o *operator) breakFile(ctx context.Context) error {
@@ -140,7 +153,7 @@ func (o *operator) breakCluster(ctx context.Context) error {
 
 func (o *operator) rollBack(ctx context.Context) error {
 	o.Heading("It becomes 90 per cent, which is a mistake of another kind.")
-	if _, err := o.shared.Set(ctx, "discount", 90, config.By("a colleague")); err != nil {
+	if err := o.set(ctx, 90, config.By("a colleague")); err != nil {
 		return err
 	}
 	if err := o.await(ctx, "Good night! Tea is 0.30.", "that could not be known, and they follow"); err != nil {

@@ -168,6 +168,8 @@ func (s *Store) collect() (collected bool, err error) {
 		return false, err
 	}
 	defer s.leave()
+	s.collects.Lock()
+	defer s.collects.Unlock()
 	s.disk.busy.Add(1)
 	defer s.disk.busy.Add(-1)
 	err = s.attempt(func() error {

@@ -59,7 +59,7 @@ func (m *memoryPeaks) look() error {
 			sizes[string(name)] = n << 10
 		}
 	}
-	m.held = max(m.held, sizes["RssAnon"]+sizes["RssShmem"])
+	m.held = max(m.held, sizes["RssAnon"]) // files in memory, such as in /tmp, count as RssShmem
 	m.all = sizes["VmHWM"]
 	return nil
 }

@@ -49,6 +49,7 @@ type Store struct {
 	history   history
 	alarm     alarm
 	compact   sync.Mutex
+	collects  sync.Mutex // Badger refuses a second collection of value logs at a time
 	locate    func() error
 	stats     statistics
 	latest    atomic.Int64 // of a replica: the time of the last entry, in ns since 1970

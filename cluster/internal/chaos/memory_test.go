@@ -5,7 +5,6 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"os"
 	"sync"
 	"testing"
 	"time"
@@ -42,7 +41,7 @@ func TestThePromisesHoldInMemory(t *testing.T) {
 func inMemory(t *testing.T, nodes int, seed uint64) {
 	dirs := make([]string, nodes)
 	for i := range dirs {
-		dirs[i] = fastDir(t)
+		dirs[i] = clustertest.TempDir(t)
 	}
 	var record bytes.Buffer
 	clustertest.Run(t, 0, func(t *testing.T, c *clustertest.Cluster) {
@@ -170,19 +169,4 @@ func (b *lockedBuffer) Write(data []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.to.Write(data)
-}
-
-// fastDir is in memory where the system has such folders: time does not pass in the
-// test while a disk syncs, but outside it does.
-func fastDir(t *testing.T) string {
-	const shared = "/dev/shm"
-	if info, err := os.Stat(shared); err != nil || !info.IsDir() {
-		return t.TempDir()
-	}
-	dir, err := os.MkdirTemp(shared, "troupe")
-	if err != nil {
-		return t.TempDir()
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	return dir
 }
