@@ -111,6 +111,17 @@ func (c *child) do(ctx context.Context, command string, args []string) (any, err
 		return nil, c.tormented.start(c, args[0], args[1], args[2], args[3])
 	case "leader": // of the replicated store, as the node knows
 		return c.node.Load().Store().Leader(), nil
+	case "led": // waits until there is one, and returns it
+		for {
+			if leader := c.node.Load().Store().Leader(); leader != "" {
+				return leader, nil
+			}
+			select {
+			case <-time.After(20 * time.Millisecond):
+			case <-ctx.Done():
+				return nil, context.Cause(ctx)
+			}
+		}
 	case "beat": // serves virtual actors and a singleton
 		return nil, beat(c.node.Load())
 	case "feel": // begins to ask them all without pause

@@ -46,7 +46,7 @@ func TestVirtualActorsAndTheSingletonMoveInTime(t *testing.T) {
 				all(nodes, "meet", "a", "b", "c")
 				all(nodes, "write")
 				all(nodes, "beat")
-				leader := get[string](nodes[0], "leader")
+				leader := get[string](nodes[0], "led")
 				watch := nodes[0]
 				if watch.name == leader {
 					watch = nodes[1]
