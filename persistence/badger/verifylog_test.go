@@ -59,20 +59,26 @@ func TestAKillBeforeTheBeginningOfALargeValueIsWritten(t *testing.T) {
 	}
 }
 
-// spoil adds a copy of the last entry of a log, as far as that was written before a kill.
+// spoil adds a copy of the last of three entries of a log, as far as that was written
+// before a kill.
 func spoil(t *testing.T, path string, zeros, missing int, behind bool) {
 	t.Helper()
 	content, err := os.ReadFile(path)
 	must(t, err)
-	used := len(bytes.TrimRight(content, "\x00"))
-	entry := bytes.Clone(content[logHeaderSize : logHeaderSize+(used-logHeaderSize)/3])
+	entries := bytes.TrimRight(content[logHeaderSize:], "\x00")
+	length := (len(entries) + 2) / 3 // a checksum may end with zeros
+	whole := content[logHeaderSize : logHeaderSize+length]
+	entry := bytes.Clone(whole)
 	copy(entry, make([]byte, zeros))
+	if zeros >= mayBeLast && entry[zeros] == 0 { // by chance, if it is encrypted
+		entry[zeros] = 1
+	}
 	clear(entry[len(entry)-missing:])
 	if behind {
-		entry = append(entry, content[logHeaderSize:logHeaderSize+(used-logHeaderSize)/3]...)
+		entry = append(entry, whole...)
 	}
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	must(t, err)
-	_, err = f.WriteAt(entry, int64(used))
+	_, err = f.WriteAt(entry, int64(logHeaderSize+3*length))
 	must(t, errors.Join(err, f.Close()))
 }
