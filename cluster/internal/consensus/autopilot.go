@@ -30,7 +30,7 @@ type pilot struct {
 func (r *replica) pilot(ctx context.Context, t *tenure) {
 	p := &pilot{replica: r, tenure: t, ctx: ctx, began: time.Now(), missing: map[raft.ServerID]time.Time{}}
 	interval := r.config.Timing.Heartbeat
-	a := autopilot.New(r.raft, p,
+	a := autopilot.New(pilotedRaft{r.raft, r}, p,
 		autopilot.WithLogger(r.logger), autopilot.WithPromoter(p),
 		autopilot.WithUpdateInterval(interval), autopilot.WithReconcileInterval(interval))
 	a.Start(ctx)
@@ -104,8 +104,9 @@ func (p *pilot) KnownServers() map[raft.ServerID]*autopilot.Server {
 	return known
 }
 
-// status says whether a server is to be replaced: that is if its node has another one,
-// or does not announce it for long, or it does not answer for long.
+// status says whether a server is to be replaced: that is if its node has come up without
+// it, or does not announce it for long, or it does not answer for long, or it has left
+// and another one that leaves waits for that.
 func (p *pilot) status(id raft.ServerID, m Member, there bool) autopilot.NodeStatus {
 	timing := p.replica.config.Timing
 	if id == raft.ServerID(p.replica.config.Server) {
@@ -122,11 +123,16 @@ func (p *pilot) status(id raft.ServerID, m Member, there bool) autopilot.NodeSta
 	} else if p.missing[id].IsZero() {
 		p.missing[id] = time.Now()
 	}
-	since, missing := p.missing[id]
+	missing := time.Duration(0)
+	if since, ok := p.missing[id]; ok {
+		missing = time.Since(since)
+	}
+	gone, departed := p.replica.departed.of(string(id), []Member{m})
 	switch {
-	case silent > timing.Replace,
-		missing && time.Since(since) > timing.Replace,
-		missing && there && m.Core.Server != "" && silent > 2*timing.Heartbeat:
+	case silent > timing.Replace, missing > timing.Replace,
+		// What a new process has is known a moment after the process is.
+		there && min(missing, silent) > 2*timing.Heartbeat,
+		departed && gone.replace && silent > timing.Heartbeat:
 		return autopilot.NodeFailed
 	}
 	return autopilot.NodeAlive
@@ -135,8 +141,7 @@ func (p *pilot) status(id raft.ServerID, m Member, there bool) autopilot.NodeSta
 // RemoveFailedServer implements [autopilot.ApplicationIntegration].
 func (p *pilot) RemoveFailedServer(s *autopilot.Server) {
 	p.replica.config.Logger.Info("consensus: removing a server that is gone", "server", s.ID)
-	err := p.replica.reconfigure(p.ctx, func() raft.IndexFuture { return p.replica.raft.RemoveServer(s.ID, 0, 0) })
-	if err != nil {
+	if err := p.replica.remove(p.ctx, s.ID); err != nil {
 		p.replica.config.Logger.Warn("consensus: removing a server that is gone", "server", s.ID, "error", err)
 	}
 }

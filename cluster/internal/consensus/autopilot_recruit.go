@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -34,18 +33,19 @@ func (r *replica) recruit(ctx context.Context, present map[string]bool) bool {
 		// Also one that has a replica already: gossip may hear of a node that this one
 		// cannot reach.
 		inviting, cancel := context.WithTimeout(ctx, inviteTimeout)
-		server, err := r.config.Invite(inviting, m.Name, r.config.Core)
+		server, err := r.config.Invite(inviting, m.Name, r.config.Core, r.serverOn(m.Name))
 		cancel()
 		if err != nil {
 			r.config.Logger.Debug("consensus: a node does not want a replica, or cannot be reached", "node", m.Name, "error", err)
 			continue
 		}
 		id := raft.ServerID(server)
-		listed := slices.ContainsFunc(r.raft.GetConfiguration().Configuration().Servers, func(s raft.Server) bool { return s.ID == id })
-		if listed || nodeOf(server) != m.Name {
+		if _, listed := suffrage(r.raft.GetConfiguration().Configuration(), id); listed || nodeOf(server) != m.Name {
 			continue
 		}
-		err = r.reconfigure(ctx, func() raft.IndexFuture { return r.raft.AddNonvoter(id, raft.ServerAddress(id), 0, 0) })
+		err = r.reconfigure(ctx, func(_ raft.Configuration, index uint64) raft.IndexFuture {
+			return r.raft.AddNonvoter(id, raft.ServerAddress(id), index, 0)
+		})
 		if err != nil {
 			r.config.Logger.Warn("consensus: adding a server", "server", server, "error", err)
 		} else {
@@ -62,7 +62,7 @@ func (r *replica) candidates(present map[string]bool) []Member {
 	var free []Member
 	for _, m := range r.config.Members() {
 		mine := m.Core.Core == "" && m.Core.Server == "" || m.Core.Core == r.config.Core
-		if mine && !present[m.Name] && !r.departed.has(m.Core.Server) {
+		if mine && !present[m.Name] && !r.hasDeparted(m.Core.Server) {
 			free = append(free, m)
 		}
 	}
@@ -72,24 +72,12 @@ func (r *replica) candidates(present map[string]bool) []Member {
 	return free
 }
 
-// departed are the servers that have asked to be taken out.
-type departed struct {
-	mu      sync.Mutex
-	servers map[string]struct{}
-}
-
-func (d *departed) add(server string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.servers == nil {
-		d.servers = map[string]struct{}{}
+// serverOn returns the server that a node has or had in the core, "" if none is known.
+func (r *replica) serverOn(node string) string {
+	for _, s := range r.raft.GetConfiguration().Configuration().Servers {
+		if nodeOf(string(s.ID)) == node {
+			return string(s.ID)
+		}
 	}
-	d.servers[server] = struct{}{}
-}
-
-func (d *departed) has(server string) bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	_, ok := d.servers[server]
-	return ok
+	return ""
 }

@@ -209,6 +209,7 @@ func TestLeavingWaitsWhenOthersCouldNotGoOn(t *testing.T) {
 		g.fill(0, 5)
 		l := g.leader()
 		others := g.others(l)
+		g.setAway(others[0], true)
 		g.stop(others[0])
 		<-time.After(time.Second)
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)

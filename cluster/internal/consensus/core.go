@@ -51,6 +51,7 @@ type Core struct {
 
 	user, system persistence.Store
 	members      membership
+	presence     presence
 	search       search
 	proposer     proposer
 
@@ -60,8 +61,13 @@ type Core struct {
 
 	mu       sync.Mutex
 	closed   bool
+	leaving  bool // nothing new is begun
 	id       identity
 	replica  *replica
+	closing  *replica           // is being closed
+	opening  time.Time          // since when the replica is being opened; zero if it is not
+	failed   error              // why this node goes on without the replica that it has on disk
+	lost     string             // the server that was on the disk of this node before
 	dismiss  context.CancelFunc // ends what runs for the replica
 	patient  time.Time          // requests wait until then at least: the core is starting
 	founding *founding
@@ -104,7 +110,28 @@ func New(config Config) (*Core, error) {
 // reopen opens the replica that the folder holds. The caller holds joining.
 func (c *Core) reopen(ctx context.Context) {
 	defer c.joining.done()
-	if err := c.open(ctx, c.identity(), nil); err != nil && ctx.Err() == nil {
+	c.openAgain(ctx)
+}
+
+// openAgain opens the replica that the folder holds, and says so when that takes long. The
+// caller holds joining.
+func (c *Core) openAgain(ctx context.Context) {
+	began := time.Now()
+	c.mu.Lock()
+	c.opening = began
+	c.mu.Unlock()
+	slow, stop := context.WithCancel(ctx)
+	defer stop()
+	c.start(func(context.Context) {
+		for pause(slow, waitingReport) {
+			c.log.Warn("consensus: the replica of this node is still being opened", "dir", c.config.Dir, "for", time.Since(began).Round(time.Second))
+		}
+	})
+	err := c.open(ctx, c.identity(), nil)
+	c.mu.Lock()
+	c.opening, c.failed = time.Time{}, err
+	c.mu.Unlock()
+	if err != nil && ctx.Err() == nil {
 		c.log.Error("consensus: this node goes on without its replica, which cannot be opened", "dir", c.config.Dir, "error", err)
 	}
 }
@@ -155,6 +182,7 @@ func (c *Core) open(ctx context.Context, id identity, founders []raftServer) err
 	c.inlet.start(c)
 	c.start(func(context.Context) { c.guard(serving, r) })
 	c.start(func(context.Context) { c.reign(serving, r) })
+	c.start(func(context.Context) { c.report(serving, r) })
 	c.announce()
 	return nil
 }
@@ -179,10 +207,14 @@ func (c *Core) discard(r *replica) error {
 // withdraw closes the replica: from now on the node has none. The caller holds joining.
 func (c *Core) withdraw(r *replica) error {
 	c.mu.Lock()
-	c.replica = nil
+	c.replica, c.closing = nil, r
 	c.dismiss()
 	c.mu.Unlock()
-	return r.Close()
+	err := r.Close()
+	c.mu.Lock()
+	c.closing = nil
+	c.mu.Unlock()
+	return err
 }
 
 // become changes what the node remembers. The caller holds joining.
@@ -221,10 +253,7 @@ func (c *Core) announce() {
 	c.mu.Lock()
 	var a Announcement
 	if c.id.Founded {
-		a.Core = c.id.Core
-		if c.replica != nil {
-			a.Server = c.id.Server
-		}
+		a.Core, a.Server = c.id.Core, c.id.Server
 	}
 	c.mu.Unlock()
 	c.config.Announce(a)
@@ -233,52 +262,6 @@ func (c *Core) announce() {
 // System returns the part of the store that Troupe itself uses, for sessions and what
 // they own. Closing it does nothing.
 func (c *Core) System() persistence.Store { return c.system }
-
-// Leave is Close, but before that hands over leadership and the vote, if this node has
-// them and others can go on without it; for that it waits as long as an election takes,
-// at most. Its error says that ctx ended before; the Core is closed nevertheless.
-func (c *Core) Leave(ctx context.Context) error {
-	return errors.Join(c.depart(ctx), c.Close())
-}
-
-func (c *Core) depart(ctx context.Context) error {
-	if !c.enter() {
-		return nil
-	}
-	defer c.running.Done()
-	open, cancel := c.within(ctx)
-	defer cancel()
-	if c.joining.take(open) != nil {
-		return cutShort(ctx)
-	}
-	defer c.joining.done()
-	r := c.local()
-	if r == nil {
-		return nil
-	}
-	removing, cancel := context.WithTimeout(open, c.config.Timing.startup())
-	defer cancel()
-	if err := r.Remove(removing); err != nil && open.Err() != nil {
-		return cutShort(ctx)
-	} else if err != nil {
-		// It keeps what it has, as if it had crashed: the others may need it again.
-		c.log.Warn("consensus: this node leaves, and nobody can take its place in the replicated store", "reason", err)
-		return nil
-	}
-	if member, err := c.isServer(open); err != nil || member {
-		return nil // it keeps what it has, and will be back
-	}
-	return c.discard(r)
-}
-
-// cutShort is the error of a departure that has been ended: by ctx, or else by Close,
-// which is no error.
-func cutShort(ctx context.Context) error {
-	if ctx.Err() == nil {
-		return nil
-	}
-	return fmt.Errorf("consensus: leaving: %w", context.Cause(ctx))
-}
 
 // Close ends the Core and waits for its goroutines. Whoever uses it gets
 // [persistence.ErrClosed]. For the others it is as if the node had crashed. It is
@@ -336,7 +319,9 @@ func (c *Core) check(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if c.ctx.Err() != nil {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.leaving || c.closed {
 		return errClosed()
 	}
 	return nil

@@ -103,7 +103,7 @@ func (n *node) crash() {
 // leave ends a node gracefully.
 func (n *node) leave(ctx context.Context) {
 	n.world.t.Helper()
-	if err := n.Leave(ctx); err != nil {
+	if err := n.Leave(ctx, false); err != nil {
 		n.world.t.Errorf("Leave of %s: %v", n.name, err)
 	}
 	n.world.mu.Lock()
@@ -204,7 +204,7 @@ func (w *world) members(of *node) (members []Member) {
 		_, there := w.noticed(of.name, n.name)
 		_, back := w.noticed(n.name, of.name)
 		if n.alive && !there && !back {
-			members = append(members, Member{Name: n.name, Started: n.started, Core: n.says})
+			members = append(members, Member{Name: n.name, Started: n.started, Incarnation: uint64(n.started.UnixNano()), Core: n.says})
 		}
 	}
 	return members

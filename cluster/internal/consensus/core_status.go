@@ -1,6 +1,7 @@
 package consensus
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -21,10 +22,40 @@ type Status struct {
 	// Revision is the latest that the leader has applied; without one, that of the
 	// replica of this node, 0 if it has none.
 	Revision persistence.Revision
+	// Replicas are what Voters and Standbys have, in the order of their names.
+	Replicas []Replica
+	// MayLose is how many voters may be lost now, with their disks, so that the others
+	// have everything, and go on.
+	MayLose int
+	// Foreign are the other cores that this node sees, in the order of their IDs.
+	Foreign []Foreign
+	// Waiting says why there is no leader, and what to do; empty with one.
+	Waiting string
 }
 
-// Status asks the leader who keeps the core. Without one it waits for [Timing.Patience],
-// and then returns what is known here, which is no error. It founds no core.
+// Replica is a node's copy of a core.
+type Replica struct {
+	Node  string
+	Voter bool
+	// Current is whether the leader has heard from it lately, and it has all that was
+	// committed.
+	Current bool
+	// Lost is whether its node has come up without it.
+	Lost bool
+	// Revision is up to where it has everything; 0 if its node does not answer, or has
+	// lost it.
+	Revision persistence.Revision
+}
+
+// Foreign is another core in the same cluster.
+type Foreign struct {
+	ID    string
+	Nodes []string // with a replica of it, in the order of their names
+}
+
+// Status asks the leader who keeps the core, and the others what they have. Without a
+// leader it waits for [Timing.Patience], and then returns what is known here, which is no
+// error. It founds no core.
 func (c *Core) Status(ctx context.Context) (Status, error) {
 	if err := c.check(ctx); err != nil {
 		return Status{}, err
@@ -40,19 +71,16 @@ func (c *Core) Status(ctx context.Context) (Status, error) {
 			return Status{}, ended
 		}
 		if err != nil {
-			return c.statusHere(), nil
+			return c.statusHere(ctx, core), nil
 		}
-		limited, cancel := context.WithDeadline(ctx, until)
-		reply, err := c.request(limited, l.node, &pb.Request{Core: core, Kind: &pb.Request_Who{Who: &pb.Who{}}})
-		cancel()
-		if who := reply.GetWho(); err == nil && who.GetLeads() {
+		who, err := c.askLeader(ctx, core, l, until)
+		if err == nil {
 			s := Status{Quorum: true, Leader: l.node, Revision: persistence.Revision(who.GetRevision())}
-			s.add(who.GetServers())
+			c.fill(ctx, &s, core, who.GetServers())
 			return s, nil
 		}
-		c.search.forget(l)
 		if !time.Now().Before(until) {
-			return c.statusHere(), nil
+			return c.statusHere(ctx, core), nil
 		}
 		if err := c.pause(ctx, attempt); err != nil {
 			return Status{}, err
@@ -60,25 +88,82 @@ func (c *Core) Status(ctx context.Context) (Status, error) {
 	}
 }
 
-// statusHere is what this node knows by itself.
-func (c *Core) statusHere() (s Status) {
+// askLeader has l prove that it leads, and say what it knows. If it does not, it is
+// forgotten.
+func (c *Core) askLeader(ctx context.Context, core string, l leadership, until time.Time) (*pb.WhoReply, error) {
+	ctx, cancel := context.WithDeadline(ctx, until)
+	defer cancel()
+	reply, err := c.request(ctx, l.node, &pb.Request{Core: core, Kind: &pb.Request_Who{Who: &pb.Who{}}})
+	if err == nil && !reply.GetWho().GetLeads() {
+		err = errNotLeader
+	}
+	if err != nil {
+		c.search.forget(l)
+		return nil, err
+	}
+	return reply.GetWho(), nil
+}
+
+// statusHere is what is known without a leader.
+func (c *Core) statusHere(ctx context.Context, core string) (s Status) {
+	s.Waiting = c.waitingFor(core)
 	servers := c.search.heard()
 	if r := c.local(); r != nil {
 		s.Revision = r.Store().Latest()
 		servers = serversOf(r)
 	}
-	s.add(servers)
+	c.fill(ctx, &s, core, servers)
 	return s
 }
 
-func (s *Status) add(servers []*pb.Server) {
+// fill adds what servers have.
+func (c *Core) fill(ctx context.Context, s *Status, core string, servers []*pb.Server) {
+	v := c.members.look(c)
+	replies := c.askAll(ctx, core)
+	voters, current := 0, 0
 	for _, server := range servers {
-		if server.GetVoter() {
-			s.Voters = append(s.Voters, server.GetNode())
-		} else {
-			s.Standbys = append(s.Standbys, server.GetNode())
+		node := server.GetNode()
+		r := Replica{Node: node, Voter: server.GetVoter(), Current: s.Quorum && server.GetCurrent(), Lost: v.announcesOther(core, server)}
+		if reply := replies[node]; reply.GetServer() == server.GetId() {
+			r.Revision = persistence.Revision(reply.GetRevision())
+		}
+		s.Replicas = append(s.Replicas, r)
+		if !r.Voter {
+			s.Standbys = append(s.Standbys, node)
+			continue
+		}
+		s.Voters = append(s.Voters, node)
+		if voters++; r.Current {
+			current++
 		}
 	}
+	if s.Quorum {
+		s.MayLose = max(0, current-(voters/2+1))
+	}
+	s.Foreign = v.foreign(core)
 	slices.Sort(s.Voters)
 	slices.Sort(s.Standbys)
+	slices.SortFunc(s.Replicas, func(a, b Replica) int { return cmp.Compare(a.Node, b.Node) })
+}
+
+// announcesOther reports whether the node of a server is part of the core without it.
+func (v *view) announcesOther(core string, s *pb.Server) bool {
+	for _, m := range v.members {
+		if m.Name == s.GetNode() {
+			return m.Core.Core == core && m.Core.Server != s.GetId()
+		}
+	}
+	return false
+}
+
+// foreign returns the cores beside that one which nodes have replicas of, and which do not
+// belong to its line.
+func (v *view) foreign(core string) (others []Foreign) {
+	for other, nodes := range v.replicas {
+		if other != core && !succeeds(core, other) && !succeeds(other, core) {
+			others = append(others, Foreign{ID: other, Nodes: slices.Sorted(slices.Values(nodes))})
+		}
+	}
+	slices.SortFunc(others, func(a, b Foreign) int { return cmp.Compare(a.ID, b.ID) })
+	return others
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -37,7 +38,11 @@ func TestStatusIsTheSameOnAllNodes(t *testing.T) {
 				t.Fatal(err)
 			}
 			leader := w.leader()
-			want := Status{Quorum: true, Leader: leader.name, Voters: []string{"a0", "a1", "a2"}, Revision: latest}
+			want := Status{Quorum: true, Leader: leader.name, Voters: []string{"a0", "a1", "a2"}, Revision: latest, MayLose: 1}
+			for _, name := range want.Voters {
+				want.Replicas = append(want.Replicas, Replica{Node: name, Voter: true, Current: true, Revision: latest})
+			}
+			<-time.After(time.Second) // the others have applied it
 			for _, n := range nodes {
 				if s := n.status(); !reflect.DeepEqual(s, want) {
 					t.Errorf("%s says\n%+v, want\n%+v", n.name, s, want)
@@ -66,12 +71,21 @@ func TestStatusWithoutAMajority(t *testing.T) {
 		<-time.After(10 * time.Second)
 		for _, n := range nodes {
 			want := Status{Voters: []string{"a0", "a1", "a2"}}
-			if n.local() != nil {
-				want.Revision = revision
+			for _, name := range want.Voters {
+				r := Replica{Node: name, Voter: true}
+				if name == n.name { // it knows of nobody else
+					r.Revision, want.Revision = revision, revision
+				}
+				want.Replicas = append(want.Replicas, r)
 			}
 			start := time.Now()
-			if s := n.status(); !reflect.DeepEqual(s, want) || time.Since(start) > time.Second {
-				t.Errorf("%s says after %v\n%+v, want\n%+v", n.name, time.Since(start), s, want)
+			s := n.status()
+			if !strings.Contains(s.Waiting, "a minority; missing: ") {
+				t.Errorf("%s waits for %q", n.name, s.Waiting)
+			}
+			s.Waiting = ""
+			if took := time.Since(start); !reflect.DeepEqual(s, want) || took > 1300*time.Millisecond {
+				t.Errorf("%s says after %v\n%+v, want\n%+v", n.name, took, s, want)
 			}
 		}
 		w.heal()

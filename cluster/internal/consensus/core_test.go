@@ -32,8 +32,9 @@ func TestNodeAloneFoundsACore(t *testing.T) {
 func TestLeavingNodeHandsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)
-		nodes := w.three("a", "b", "c", "d")
+		nodes := []*node{w.join("a"), w.join("b"), w.join("c"), w.join("d")}
 		nodes[3].put("k", "v")
+		<-time.After(time.Minute)
 		for len(nodes) > 1 {
 			leader := w.leader()
 			start := time.Now()
@@ -181,7 +182,7 @@ func TestLeavingEndsWithoutErrorWhenTheCoreIsClosedMeanwhile(t *testing.T) {
 			t.Fatal(err)
 		}
 		left := make(chan error, 1)
-		go func() { left <- a.Leave(t.Context()) }()
+		go func() { left <- a.Leave(t.Context(), false) }()
 		synctest.Wait()
 		if err := a.Close(); err != nil {
 			t.Error(err)
@@ -202,7 +203,7 @@ func TestManyMayCloseAtOnce(t *testing.T) {
 		for i := range 10 {
 			group.Go(func() {
 				if i%2 == 0 {
-					if err := a.Leave(t.Context()); err != nil {
+					if err := a.Leave(t.Context(), false); err != nil {
 						t.Error(err)
 					}
 				}

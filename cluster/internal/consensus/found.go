@@ -42,7 +42,7 @@ func (c *Core) current() (string, error) {
 		mine = ""
 	}
 	core, err := c.members.look(c).core(c.config.Node, mine)
-	if core != "" && id.Core == "" {
+	if core != "" && (id.Core == "" || id.Server == "" && succeeds(core, id.Core)) {
 		c.remember(core)
 	}
 	return core, err
@@ -55,7 +55,7 @@ func (c *Core) remember(core string) {
 		return
 	}
 	defer c.joining.done()
-	if c.identity().Core != "" {
+	if id := c.identity(); id.Core != "" && (id.Server != "" || !succeeds(core, id.Core)) {
 		return
 	}
 	if err := c.become(identity{Node: c.config.Node, Core: core, Founded: true}); err != nil {
@@ -208,7 +208,7 @@ func (c *Core) bootstrap(ctx context.Context, v *view) error {
 		if m.Name == id.Node {
 			continue
 		}
-		server, err := c.invite(ctx, m.Name, id.Core)
+		server, err := c.invite(ctx, m.Name, id.Core, "")
 		if err != nil {
 			refusals = append(refusals, err)
 			continue
@@ -254,11 +254,11 @@ func (c *Core) serveFound(ctx context.Context) (*pb.FoundReply, error) {
 	return &pb.FoundReply{Core: core}, err
 }
 
-// invite asks a node to start an empty replica.
-func (c *Core) invite(ctx context.Context, node, core string) (server string, err error) {
+// invite asks a node to start an empty replica, where the core has had that server before.
+func (c *Core) invite(ctx context.Context, node, core, before string) (server string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timing.startup()/4)
 	defer cancel()
-	reply, err := c.send(ctx, node, &pb.Request{Core: core, Kind: &pb.Request_Invite{Invite: &pb.Invite{}}})
+	reply, err := c.send(ctx, node, &pb.Request{Core: core, Kind: &pb.Request_Invite{Invite: &pb.Invite{Before: before}}})
 	if err != nil {
 		return "", fmt.Errorf("consensus: inviting node %s: %w", node, err)
 	}
@@ -269,7 +269,7 @@ func (c *Core) invite(ctx context.Context, node, core string) (server string, er
 }
 
 // serveInvite starts a replica of core, unless the node takes part in another.
-func (c *Core) serveInvite(ctx context.Context, core string) (*pb.InviteReply, error) {
+func (c *Core) serveInvite(ctx context.Context, core, before string) (*pb.InviteReply, error) {
 	if core == "" {
 		return nil, actor.Errorf(actor.InvalidArgument, "consensus: an invitation without a core")
 	}
@@ -285,6 +285,9 @@ func (c *Core) serveInvite(ctx context.Context, core string) (*pb.InviteReply, e
 		return &pb.InviteReply{Server: id.Server}, nil
 	case id.Server != "":
 		return nil, actor.Errorf(actor.FailedPrecondition, "consensus: node %s has a replica that cannot be used; see its log, and remove %s if other nodes have the data", c.config.Node, c.config.Dir)
+	}
+	if before != "" {
+		c.noteLoss(core, before)
 	}
 	id.Node, id.Core, id.Server = c.config.Node, core, newServer(c.config.Node)
 	if err := c.open(ctx, id, nil); err != nil {

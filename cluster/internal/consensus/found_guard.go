@@ -2,6 +2,7 @@ package consensus
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -14,7 +15,7 @@ func begun(r *replica) bool { return r.Status().Log > 1 }
 
 // confirm remembers that the core of a replica has come to be, and tells the others.
 func (c *Core) confirm(ctx context.Context, r *replica) {
-	if c.identity().Founded {
+	if id := c.identity(); id.Founded && id.LeftAt == "" {
 		return
 	}
 	if c.joining.take(ctx) != nil {
@@ -25,7 +26,7 @@ func (c *Core) confirm(ctx context.Context, r *replica) {
 		return
 	}
 	id := c.identity()
-	id.Founded = true
+	id.Founded, id.LeftAt, id.LeftTo = true, "", ""
 	if err := c.become(id); err != nil {
 		c.log.Warn("consensus: the core of this node is not remembered", "error", err)
 		return
@@ -47,8 +48,13 @@ func (c *Core) guard(ctx context.Context, r *replica) {
 			alone.Reset(timing.Replace)
 		}
 		v := c.members.look(c)
+		c.presence.note(v.members)
+		if successor := v.successor(c.identity().Core); successor != "" {
+			c.giveWay(r, successor)
+			return
+		}
 		for core, nodes := range v.replicas {
-			if !reported[core] {
+			if !reported[core] && !succeeds(c.identity().Core, core) {
 				reported[core] = true
 				c.log.Error("consensus: another core is in this cluster; stop its nodes and remove their state folders, or restart them if they keep nothing on disk",
 					"core", c.identity().Core, "other", core, "nodes", nodes)
@@ -60,8 +66,7 @@ func (c *Core) guard(ctx context.Context, r *replica) {
 		case <-changed:
 		case <-v.changed:
 		case <-r.Failed():
-			c.log.Error("consensus: this node goes on without its replica", "error", r.Err())
-			c.drop(ctx, r)
+			c.drop(r)
 			return
 		case <-alone.C:
 			alone.Reset(timing.Replace)
@@ -96,18 +101,12 @@ func (c *Core) isServer(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.config.Timing.Patience)
-	defer cancel()
-	reply, err := c.request(ctx, l.node, &pb.Request{Core: id.Core, Kind: &pb.Request_Who{Who: &pb.Who{}}})
-	if err == nil && !reply.GetWho().GetLeads() {
-		err = errNotLeader
-	}
+	who, err := c.askLeader(ctx, id.Core, l, time.Now().Add(c.config.Timing.Patience))
 	if err != nil {
-		c.search.forget(l)
 		return false, err
 	}
 	listed := func(s *pb.Server) bool { return s.GetId() == id.Server }
-	return slices.ContainsFunc(reply.GetWho().Servers, listed), nil
+	return slices.ContainsFunc(who.GetServers(), listed), nil
 }
 
 // retire ends a replica that its core does not need, or whose core has never come to be.
@@ -130,17 +129,52 @@ func (c *Core) retire(ctx context.Context, r *replica) bool {
 	return true
 }
 
-// drop closes a replica that has failed, and keeps its files.
-func (c *Core) drop(ctx context.Context, r *replica) {
-	if c.joining.take(ctx) != nil {
+// giveWay ends a replica whose core was succeeded by another one.
+func (c *Core) giveWay(r *replica, successor string) {
+	if c.joining.take(c.ctx) != nil {
 		return
 	}
 	defer c.joining.done()
 	if c.local() != r {
 		return
 	}
-	if err := c.withdraw(r); err != nil {
+	if err := c.follow(successor); err != nil {
+		c.log.Error("consensus: this node goes on without a replica: that of before cannot be put aside", "core", successor, "error", err)
+	}
+}
+
+// drop closes a replica that has failed, and keeps its files. One that was only stuck is
+// opened again when that is over.
+func (c *Core) drop(r *replica) {
+	if c.joining.take(c.ctx) != nil {
+		return
+	}
+	defer c.joining.done()
+	if c.local() != r {
+		return
+	}
+	stalled := errors.Is(r.Err(), errStalled)
+	if !stalled {
+		c.log.Error("consensus: this node goes on without its replica", "error", r.Err())
+	}
+	err := c.withdraw(r)
+	if err != nil {
 		c.log.Warn("consensus: closing the failed replica", "error", err)
 	}
-	c.announce()
+	if stalled && err == nil {
+		c.openAgain(c.ctx)
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.failed = r.Err()
+}
+
+// noteLoss remembers that this node comes up without the server that its core has on it.
+func (c *Core) noteLoss(core, server string) {
+	c.mu.Lock()
+	c.lost = server
+	c.mu.Unlock()
+	c.log.Warn("consensus: this node had a copy of the replicated store, and has come up without it: its disk is another one, or empty; it gets a new copy from the others",
+		"core", core, "server", server, "dir", c.config.Dir)
 }

@@ -21,6 +21,10 @@ type identity struct {
 	Founded bool   `json:"founded,omitempty"`
 	// Server is that of the replica in the folder, empty if there is none.
 	Server string `json:"server,omitempty"`
+	// LeftAt says when the node left, as in RFC 3339, and LeftTo which nodes with a vote
+	// were there then; both are empty while it takes part.
+	LeftAt string `json:"left_at,omitempty"`
+	LeftTo string `json:"left_to,omitempty"`
 }
 
 // What is in the folder of a core.

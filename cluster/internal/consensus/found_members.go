@@ -63,6 +63,11 @@ func (v *view) core(node, mine string) (string, error) {
 	if mine != "" && cores[mine] == nil {
 		cores[mine] = []string{node}
 	}
+	for core := range cores {
+		if v.successor(core) != "" {
+			delete(cores, core)
+		}
+	}
 	switch len(cores) {
 	case 0:
 		return "", nil
@@ -80,6 +85,16 @@ func (v *view) core(node, mine string) (string, error) {
 		sides = append(sides, side)
 	}
 	return "", fmt.Errorf("consensus: %w in one cluster: core %s; stop the nodes of all but one, and remove their state folders, or restart them if they keep nothing on disk", ErrTwoCores, strings.Join(sides, "; core "))
+}
+
+// successor returns the core that has succeeded another one, "" if none has.
+func (v *view) successor(core string) (latest string) {
+	for other := range v.known {
+		if succeeds(other, core) && (latest == "" || succeeds(other, latest)) {
+			latest = other
+		}
+	}
+	return latest
 }
 
 // candidates are the members as a replica of core should see them: those that only know

@@ -18,12 +18,12 @@ import (
 // put writes a record, again and again while that is Unavailable.
 func (n *node) put(key, value string) {
 	n.world.t.Helper()
-	for {
+	for start := time.Now(); ; {
 		_, err := persistence.Put(context.Background(), n, key, []byte(value))
 		if err == nil {
 			return
 		}
-		if code := actor.CodeOf(err); code != actor.Unavailable && code != actor.Unknown {
+		if code := actor.CodeOf(err); code != actor.Unavailable && code != actor.Unknown || time.Since(start) > 5*time.Minute {
 			n.world.t.Fatalf("Put at %s: %v", n.name, err)
 		}
 		<-time.After(100 * time.Millisecond)
@@ -198,10 +198,10 @@ func TestAbandonedInvitationIsForgotten(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)
 		a := w.join("a")
-		if _, err := a.serveInvite(t.Context(), "never founded"); err != nil {
+		if _, err := a.serveInvite(t.Context(), "never founded", ""); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := a.serveInvite(t.Context(), "another"); !errors.Is(err, ErrTwoCores) || !strings.Contains(err.Error(), "never founded") || !strings.Contains(err.Error(), "another") {
+		if _, err := a.serveInvite(t.Context(), "another", ""); !errors.Is(err, ErrTwoCores) || !strings.Contains(err.Error(), "never founded") || !strings.Contains(err.Error(), "another") {
 			t.Errorf("an invitation to another core: %v", err)
 		}
 		b := w.join("b")

@@ -47,6 +47,9 @@ type logStore struct {
 	failed func(error)
 	grown  chan uint64 // gets how many entries made up the latest trimBytes, when there are so many
 
+	writing stopwatch
+	hang    func() // of tests: comes before each write; nil otherwise
+
 	mu          sync.Mutex
 	bytes       int    // since grown got something
 	entries     uint64 // likewise
@@ -149,7 +152,7 @@ func (l *logStore) StoreLogs(entries []*raft.Log) error {
 	size, next := 0, 0
 	commit := func(to int) error {
 		t.Unsynced = to < len(entries) // the last sync is for all
-		if _, err := l.store.Commit(context.Background(), t); err != nil {
+		if err := l.commit(t); err != nil {
 			return err
 		}
 		l.mu.Lock()
@@ -176,6 +179,16 @@ func (l *logStore) StoreLogs(entries []*raft.Log) error {
 		t.Then = append(t.Then, persistence.Change{Key: entryKey(e.Index), Value: data})
 	}
 	return commit(len(entries))
+}
+
+// commit writes to the disk, and can be seen to.
+func (l *logStore) commit(t persistence.Transaction) error {
+	defer l.writing.start()()
+	if l.hang != nil {
+		l.hang()
+	}
+	_, err := l.store.Commit(context.Background(), t)
+	return err
 }
 
 // grow counts what is appended. The caller holds mu.
@@ -211,7 +224,7 @@ func (l *logStore) DeleteRange(low, high uint64) error {
 		for i := from; i < from+n; i++ {
 			t.Then = append(t.Then, persistence.Change{Key: entryKey(i), Delete: true})
 		}
-		if _, err := l.store.Commit(context.Background(), t); err != nil {
+		if err := l.commit(t); err != nil {
 			return err
 		}
 		if from == low && low <= first {

@@ -23,7 +23,7 @@ func (l *logStore) Set(key, value []byte) error {
 	}
 	value = append([]byte{}, value...)
 	t := persistence.Transaction{Then: []persistence.Change{{Key: name, Value: value}}}
-	if _, err := l.store.Commit(context.Background(), t); err != nil {
+	if err := l.commit(t); err != nil {
 		return err
 	}
 	l.mu.Lock()
@@ -78,7 +78,7 @@ func (l *logStore) marker(ctx context.Context) (*consensuspb.Marker, error) {
 func (l *logStore) setMarker(m *consensuspb.Marker) error {
 	data, err := proto.Marshal(m)
 	if err == nil {
-		_, err = l.store.Commit(context.Background(), persistence.Transaction{Then: []persistence.Change{{Key: markerKey, Value: data}}})
+		err = l.commit(persistence.Transaction{Then: []persistence.Change{{Key: markerKey, Value: data}}})
 	}
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -24,6 +25,9 @@ type machine struct {
 	snapshots *snapshots
 	failed    func(error) // told when the replica must not go on
 	broken    error       // why nothing is applied any more
+
+	applying  stopwatch
+	replacing atomic.Bool // all that the store holds, which may take long
 
 	mu      sync.Mutex
 	through uint64        // index of the last entry that raft has given
@@ -67,7 +71,9 @@ func (m *machine) ApplyBatch(logs []*raft.Log) []any {
 		}
 		m.apply(entries[from:to], results[from:to])
 		if to < len(logs) && m.broken == nil {
+			m.replacing.Store(true)
 			m.restore(&entries[to], restorations[to], &results[to])
+			m.replacing.Store(false)
 			to++
 		}
 		from = to
@@ -86,7 +92,9 @@ func (m *machine) apply(entries []badger.Entry, results []applied) {
 	if len(entries) == 0 {
 		return
 	}
+	applied := m.applying.start()
 	outcomes, err := m.store.Apply(entries)
+	applied()
 	if err != nil {
 		m.fail(fmt.Errorf("consensus: applying entries %d to %d: %w", entries[0].Index, entries[len(entries)-1].Index, err))
 	}
@@ -139,6 +147,8 @@ func (m *machine) Restore(io.ReadCloser) error {
 	if m.broken != nil {
 		return m.broken
 	}
+	m.replacing.Store(true)
+	defer m.replacing.Store(false)
 	meta, fatal, err := m.snapshots.install()
 	if fatal {
 		m.fail(fmt.Errorf("consensus: installing a snapshot: %w", err))

@@ -3,8 +3,10 @@ package consensus
 import (
 	"bytes"
 	"context"
+	"errors"
 	"slices"
 	"sync"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -25,6 +27,7 @@ type proposer struct {
 	mu      sync.Mutex
 	queue   []*write
 	sending bool
+	idle    chan struct{} // closed when nothing is sent any more; nil if nobody waits
 
 	// The leader knows from these what it has seen, so that a batch that is sent again
 	// is applied once. They belong to run.
@@ -36,7 +39,8 @@ type proposer struct {
 type write struct {
 	transaction *pb.Transaction // of its own
 	size        int
-	batch       *batch // when it is on its way
+	until       time.Time // waits as long as that for a leader, before it is on its way
+	batch       *batch    // when it is on its way
 	done        chan struct{}
 	revision    persistence.Revision
 	err         error
@@ -67,21 +71,20 @@ func (s store) Commit(ctx context.Context, t persistence.Transaction) (persisten
 		return 0, err
 	}
 	w := newWrite(&t)
-	c.proposer.submit(c, w)
+	w.until = c.patience()
+	if !c.proposer.submit(c, w) {
+		return 0, errClosed()
+	}
+	// The end of the Core finishes w, too: what comes of it is known there.
 	select {
 	case <-w.done:
-		if w.err != nil && c.ctx.Err() != nil && !definite(w.err) {
-			return 0, errClosed()
-		}
 		return w.revision, w.err
-	case <-c.ctx.Done():
-		return 0, errClosed()
 	case <-ctx.Done():
 	}
 	if !c.proposer.abandon(w) {
 		return 0, ctx.Err()
 	}
-	return 0, actor.Errorf(actor.CodeOf(ctx.Err()), "consensus: it is not known whether the transaction will be applied: %w", ctx.Err())
+	return 0, outcomeUnknown(ctx.Err())
 }
 
 // newWrite copies t, since its caller may be gone before it is sent.
@@ -94,15 +97,41 @@ func newWrite(t *persistence.Transaction) *write {
 	return w
 }
 
-// submit queues w, and has the queue sent.
-func (p *proposer) submit(c *Core, w *write) {
+// submit queues w, and has the queue sent. It reports whether the Core is open.
+func (p *proposer) submit(c *Core, w *write) bool {
 	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.sending {
+		if !c.enter() {
+			return false
+		}
+		p.sending = true
+		go func() {
+			defer c.running.Done()
+			p.run(c.ctx, c)
+		}()
+	}
 	p.queue = append(p.queue, w)
-	first := !p.sending
-	p.sending = true
+	return true
+}
+
+// drain waits until all writes have their outcome, though no longer than ctx and patience.
+func (p *proposer) drain(ctx context.Context, patience time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	p.mu.Lock()
+	idle := p.idle
+	if p.sending && idle == nil {
+		idle = make(chan struct{})
+		p.idle = idle
+	}
+	sending := p.sending
 	p.mu.Unlock()
-	if first {
-		c.start(func(ctx context.Context) { p.run(ctx, c) })
+	if sending {
+		select {
+		case <-idle:
+		case <-ctx.Done():
+		}
 	}
 }
 
@@ -124,6 +153,7 @@ func (p *proposer) abandon(w *write) bool {
 // run sends batches until nothing is queued.
 func (p *proposer) run(ctx context.Context, c *Core) {
 	for {
+		p.awaitLeader(ctx, c)
 		ctx, stop := context.WithCancel(ctx)
 		b := p.take(stop)
 		if b != nil {
@@ -133,6 +163,41 @@ func (p *proposer) run(ctx context.Context, c *Core) {
 		if b == nil {
 			return
 		}
+	}
+}
+
+// awaitLeader returns when there is a leader, or nothing is queued any more. Each write
+// waits for itself: it does not matter how long those before it have.
+func (p *proposer) awaitLeader(ctx context.Context, c *Core) {
+	for {
+		p.mu.Lock()
+		var until time.Time
+		for _, w := range p.queue {
+			if until.IsZero() || w.until.Before(until) {
+				until = w.until
+			}
+		}
+		p.mu.Unlock()
+		if until.IsZero() {
+			return
+		}
+		_, err := c.leader(ctx, until)
+		if err == nil {
+			return
+		}
+		now, ended := time.Now(), ctx.Err() != nil
+		p.mu.Lock()
+		p.queue = slices.DeleteFunc(p.queue, func(w *write) bool {
+			late := !now.Before(w.until)
+			switch {
+			case ended:
+				w.finish(0, errClosed())
+			case late:
+				w.finish(0, err)
+			}
+			return ended || late
+		})
+		p.mu.Unlock()
 	}
 }
 
@@ -147,6 +212,10 @@ func (p *proposer) take(stop context.CancelFunc) *batch {
 	}
 	if n == 0 {
 		p.queue, p.sending = nil, false
+		if p.idle != nil {
+			close(p.idle)
+			p.idle = nil
+		}
 		return nil
 	}
 	b := &batch{writes: p.queue[:n:n], waiting: n, stop: stop}
@@ -163,6 +232,14 @@ func (b *batch) fail(err error) {
 	}
 }
 
+// blame returns err, or that the Core is closed if that is why, and nothing has happened.
+func (c *Core) blame(err error) error {
+	if c.ctx.Err() != nil && !errors.Is(err, ErrOutcomeUnknown) && !definite(err) {
+		return errClosed()
+	}
+	return err
+}
+
 // send has the leader apply a batch, and finishes its writes.
 func (p *proposer) send(ctx context.Context, c *Core, b *batch) {
 	if p.name == "" {
@@ -172,7 +249,7 @@ func (p *proposer) send(ctx context.Context, c *Core, b *batch) {
 	for len(b.writes) > 0 {
 		core, err := c.ensure(ctx)
 		if err != nil {
-			b.fail(err)
+			b.fail(c.blame(err))
 			return
 		}
 		commit := &pb.Commit{From: p.name, Sequence: p.sequence}
@@ -187,7 +264,7 @@ func (p *proposer) send(ctx context.Context, c *Core, b *batch) {
 		}
 		if err != nil {
 			p.name, p.sequence = "", 0 // what was sent may come about yet, under the old name
-			b.fail(err)
+			b.fail(c.blame(err))
 			return
 		}
 		rest := b.writes[:0:0]

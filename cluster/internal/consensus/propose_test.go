@@ -27,7 +27,11 @@ func (w *world) three(names ...string) (nodes []*node) {
 
 // leader returns the node that leads, when there is one.
 func (w *world) leader() *node {
-	for {
+	w.t.Helper()
+	for start := time.Now(); ; {
+		if time.Since(start) > 5*time.Minute {
+			w.t.Fatal("nobody leads")
+		}
 		for _, name := range w.names() {
 			if r := w.nodes[name].local(); r != nil {
 				if _, _, ok := r.Leads(); ok && r.ReadBarrier(context.Background()) == nil {

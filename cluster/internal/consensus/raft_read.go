@@ -82,6 +82,8 @@ type reads struct {
 	mu   sync.Mutex
 	next *readRound // gathers readers; nil if there are none
 	wake chan struct{}
+
+	confirming stopwatch
 }
 
 type readRound struct {
@@ -139,9 +141,11 @@ func (r *replica) serveReads() {
 		select {
 		case <-r.reads.wake:
 			round := r.reads.take()
+			confirmed := r.reads.confirming.start()
 			if round.err = r.confirm(r.ctx); r.ctx.Err() != nil {
 				round.err = r.gone()
 			}
+			confirmed()
 			close(round.done)
 		case <-r.ctx.Done():
 			return
@@ -157,15 +161,19 @@ func (r *replica) confirm(ctx context.Context) error {
 		return err
 	}
 	question, committed := r.answers.ask(), r.raft.CommitIndex()
-	others, quorum := r.otherVoters()
 	r.raft.VerifyLeader() // sends heartbeats at once
+	again := time.NewTicker(r.config.Timing.LeaderLease / 2)
+	defer again.Stop()
 	for {
+		// Who votes may change meanwhile: one that is removed does not answer any more.
+		others, quorum := r.otherVoters()
 		enough, changed := r.answers.since(question, t.term, others, quorum)
 		if enough {
 			break
 		}
 		select {
 		case <-changed:
+		case <-again.C:
 		case <-t.ended:
 			return r.notLeader()
 		case <-ctx.Done():
@@ -200,7 +208,7 @@ func (r *replica) awaitApplied(ctx context.Context, t *tenure, index uint64) err
 		for ; index > through; index-- {
 			// The machine does not see raft's own entries.
 			var e raft.Log
-			if err := r.log.GetLog(index, &e); err != nil || e.Type != raft.LogNoop {
+			if err := r.log.GetLog(index, &e); err != nil || e.Type != raft.LogNoop && e.Type != raft.LogBarrier {
 				break
 			}
 		}

@@ -33,6 +33,29 @@ func (r *replica) Status() replicaStatus {
 	return s
 }
 
+// lastEntry returns the index and the term of the last entry in the log.
+func (r *replica) lastEntry() (index, term uint64) {
+	index = r.raft.LastIndex()
+	var e raft.Log
+	if err := r.log.GetLog(index, &e); err == nil {
+		return index, e.Term
+	}
+	if p, err := r.machine.snapshots.List(); err == nil && len(p) > 0 && p[0].Index == index {
+		return index, p[0].Term
+	}
+	return index, 0
+}
+
+// isCurrent reports whether a server has all that is committed, as the leader of that term
+// has heard lately.
+func (r *replica) isCurrent(server string, term uint64) bool {
+	if server == r.config.Server {
+		return true
+	}
+	a, ok := r.answers.of(raft.ServerID(server), term)
+	return ok && r.follows(term, raft.ServerID(server)) && a.last >= r.raft.CommitIndex()
+}
+
 // healthyServers are those of the present tenure.
 type healthyServers struct {
 	mu      sync.Mutex

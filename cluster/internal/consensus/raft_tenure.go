@@ -104,6 +104,7 @@ func (r *replica) serveTenure(t *tenure) {
 		case <-ctx.Done():
 		}
 	})
+	duties.Go(func() { r.oversee(ctx) })
 	// Everything of earlier terms is committed and applied with the first entry of this.
 	a, index, err := r.append(ctx, &badger.Entry{At: time.Now()})
 	if err != nil {
@@ -226,7 +227,7 @@ func (r *replica) awaitSuccessor(ctx context.Context, t *tenure) (raft.Server, e
 		case <-t.ended:
 			return raft.Server{}, r.notLeader()
 		case <-timer.C:
-			return raft.Server{}, errors.New("consensus: no other voter can lead now")
+			return raft.Server{}, errNoSuccessor
 		case <-ctx.Done():
 			return raft.Server{}, ctx.Err()
 		}
@@ -239,7 +240,7 @@ func (r *replica) successor(t *tenure, suffrage raft.ServerSuffrage) (best raft.
 	var furthest uint64
 	for _, s := range r.raft.GetConfiguration().Configuration().Servers {
 		a, known := r.answers.of(s.ID, t.term)
-		if s.Suffrage == suffrage && known && time.Since(a.at) < r.config.Timing.Heartbeat && a.last >= max(furthest, t.first) {
+		if s.Suffrage == suffrage && known && r.follows(t.term, s.ID) && a.last >= max(furthest, t.first) {
 			best, furthest, ok = s, a.last, true
 		}
 	}

@@ -20,14 +20,16 @@ type transport struct {
 	*raft.NetworkTransport
 	dir     string // for snapshots on their way
 	answers *answers
+	leads   func(term uint64, to raft.ServerID) bool
 	checked chan raft.RPC
 
 	closing chan struct{}
 	using   sync.WaitGroup
 }
 
-func newTransport(s *streams, dir string, timing Timing, config *raft.Config, a *answers) *transport {
-	t := &transport{dir: dir, answers: a, checked: make(chan raft.RPC), closing: make(chan struct{})}
+func newTransport(s *streams, r *replica, config *raft.Config) *transport {
+	timing := r.config.Timing
+	t := &transport{dir: r.config.Dir, answers: r.answers, leads: r.leadsTo, checked: make(chan raft.RPC), closing: make(chan struct{})}
 	t.NetworkTransport = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Stream: s, MaxPool: maxIdleConns, Logger: config.Logger,
 		// It must be enough for a large batch on a slow network: what it interrupts
@@ -40,12 +42,18 @@ func newTransport(s *streams, dir string, timing Timing, config *raft.Config, a 
 
 // AppendEntries implements [raft.Transport].
 func (t *transport) AppendEntries(id raft.ServerID, target raft.ServerAddress, request *raft.AppendEntriesRequest, response *raft.AppendEntriesResponse) error {
-	sent := t.answers.ask()
-	err := t.NetworkTransport.AppendEntries(id, target, request, response)
-	if err == nil && response.Term == request.Term {
-		t.answers.note(id, answer{sent: sent, term: request.Term, last: response.LastLog, at: time.Now()})
+	send := func() error {
+		sent := t.answers.ask()
+		err := t.NetworkTransport.AppendEntries(id, target, request, response)
+		if err == nil && response.Term == request.Term {
+			t.answers.note(id, answer{sent: sent, term: request.Term, last: response.LastLog, at: time.Now()})
+		}
+		return err
 	}
-	return err
+	if request.PrevLogEntry == 0 && len(request.Entries) == 0 { // a heartbeat: raft pauses shortly
+		return send()
+	}
+	return t.reach(id, request.Term, send)
 }
 
 // Consumer implements [raft.Transport].

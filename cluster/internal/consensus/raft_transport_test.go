@@ -21,7 +21,7 @@ func TestSnapshotThatStallsHoldsUpNobody(t *testing.T) {
 		c := l.config
 		c.Server, c.Listener = "x/1", g.net.listen("x")
 		c.Dial = func(ctx context.Context, to string) (net.Conn, error) { return g.net.dial(ctx, "x", to) }
-		s := newStreams(&c, nil, nil)
+		s := newStreams(&c, nil, nil, nil)
 		logger := newRaftLogger(t.Context(), g.log)
 		sender := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{Stream: s, Timeout: time.Minute, Logger: logger})
 		data, rest := io.Pipe()

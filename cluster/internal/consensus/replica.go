@@ -139,8 +139,8 @@ func (r *replica) startRaft() (err error) {
 	if err != nil {
 		return err
 	}
-	r.streams = newStreams(&r.config, r.leaving, r.newestBackup)
-	r.transport = newTransport(r.streams, r.config.Dir, timing, config, r.answers)
+	r.streams = newStreams(&r.config, r.leaving, r.pausing, r.newestBackup)
+	r.transport = newTransport(r.streams, r, config)
 	if err := r.newRaft(config, cache); err != nil {
 		_ = r.streams.Close()
 		r.transport.stop()
@@ -250,8 +250,8 @@ func (r *replica) Err() error {
 }
 
 // halt stops raft, and waits. The connections go first, so that nobody hears of what a
-// log that has failed says. Before that, those who wait for raft get their answers: a
-// leader without a majority gives them at the end of its lease.
+// log that has failed says. Before that, those who wait for raft get their answers, unless
+// it is stuck: a leader without a majority gives them at the end of its lease.
 func (r *replica) halt() {
 	r.halting.Do(func() {
 		answered := make(chan struct{})
@@ -259,7 +259,9 @@ func (r *replica) halt() {
 			defer close(answered)
 			r.using.Wait()
 		}()
-		r.patiently(answered)
+		if !errors.Is(r.Err(), errStalled) {
+			r.patiently(answered)
+		}
 		_ = r.streams.Close()
 		stopped := r.raft.Shutdown()
 		close(r.stopping)

@@ -47,8 +47,9 @@ type replicaConfig struct {
 	snapshotThreshold uint64
 
 	// Invite asks that node to start an empty replica of this core, and returns the ID
-	// that its server has. It is asked again if the answer was lost.
-	Invite func(ctx context.Context, node, core string) (server string, err error)
+	// that its server has. It is asked again if the answer was lost. The core has had
+	// the server before on that node, unless it is "".
+	Invite func(ctx context.Context, node, core, before string) (server string, err error)
 }
 
 // errNotLeader says that the replica does not lead: what was asked for has surely not

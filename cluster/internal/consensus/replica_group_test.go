@@ -153,7 +153,7 @@ func (g *group) found(n int) *group {
 	return g
 }
 
-func (g *group) invite(ctx context.Context, node, core string) (string, error) {
+func (g *group) invite(ctx context.Context, node, core, _ string) (string, error) {
 	g.mu.Lock()
 	r, away := g.replicas[node], g.away[node]
 	g.mu.Unlock()

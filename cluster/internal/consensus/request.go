@@ -50,7 +50,7 @@ func (c *Core) dispatch(ctx context.Context, from string, q *pb.Request, reply *
 		reply.Kind = &pb.Response_Found{Found: found}
 		return err
 	case *pb.Request_Invite:
-		invited, err := c.serveInvite(ctx, q.Core)
+		invited, err := c.serveInvite(ctx, q.Core, kind.Invite.GetBefore())
 		reply.Kind = &pb.Response_Invite{Invite: invited}
 		return err
 	default:
@@ -89,6 +89,8 @@ func (c *Core) dispatchTo(ctx context.Context, r *replica, from string, kind any
 			return ended(r.Restore(ctx, id, kind.Restore.GetParts()))
 		}
 		return actor.Errorf(actor.PermissionDenied, "consensus: this session is not one of node %s", from)
+	case *pb.Request_Forget:
+		return serveForget(ctx, r, kind.Forget.GetNodes())
 	case *pb.Request_EndSession:
 		if id := kind.EndSession.GetSession(); opened(from, id) {
 			return c.serveEndSession(ctx, r, id)

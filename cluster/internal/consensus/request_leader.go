@@ -21,18 +21,17 @@ func (c *Core) request(ctx context.Context, node string, q *pb.Request) (*pb.Res
 }
 
 // atLeader has the leader answer q, and sends it again, to a new leader too, until it
-// has. For a commit or a restoration, an error that is not [ErrOutcomeUnknown] nor that of
-// ctx says that nothing has happened.
+// has. For a commit or a restoration, an error that is not [ErrOutcomeUnknown] says that
+// nothing has happened.
 func (c *Core) atLeader(ctx context.Context, q *pb.Request) (*pb.Response, error) {
 	until := c.patience()
 	changes := q.GetCommit() != nil || q.GetRestore() != nil
 	sent := false // and it may have been done
 	for attempt := 0; ; attempt++ {
 		l, err := c.leader(ctx, until)
-		if err != nil {
-			if sent && ctx.Err() == nil {
-				err = outcomeUnknown(err)
-			}
+		if err != nil && sent {
+			return nil, outcomeUnknown(err)
+		} else if err != nil {
 			return nil, err
 		}
 		if commit := q.GetCommit(); commit != nil {
@@ -56,27 +55,47 @@ func (c *Core) atLeader(ctx context.Context, q *pb.Request) (*pb.Response, error
 		case final:
 			return nil, err
 		}
-		if err := c.pause(ctx, attempt); err != nil {
+		if err := c.pause(ctx, attempt); err != nil && sent {
+			return nil, outcomeUnknown(err)
+		} else if err != nil {
 			return nil, err
 		}
 	}
 }
 
+// outcomeUnknown is for a change that was sent, and whose answer has not come. The end of
+// the caller's context stays visible in it; other causes, which may say that nothing has
+// happened at one of several attempts, do not.
 func outcomeUnknown(cause error) error {
-	return actor.Errorf(actor.Unknown, "consensus: %w: it was sent to the leader, which has not answered: %v", ErrOutcomeUnknown, cause)
+	const text = "consensus: %w: it was sent to the leader, which has not answered: "
+	if ended := errors.Is(cause, context.Canceled) || errors.Is(cause, context.DeadlineExceeded); ended && !notRun(cause) {
+		return actor.Errorf(actor.Unknown, text+"%w", ErrOutcomeUnknown, cause)
+	}
+	return actor.Errorf(actor.Unknown, text+"%v", ErrOutcomeUnknown, cause)
 }
 
 // pause keeps those from spinning whom a leader sends away again and again.
 func (c *Core) pause(ctx context.Context, attempt int) error {
 	if attempt == 0 {
-		return c.check(ctx)
+		return c.ended(ctx)
 	}
 	select {
 	case <-time.After(c.config.Timing.Patience / 32):
 	case <-ctx.Done():
 	case <-c.ctx.Done():
 	}
-	return c.check(ctx)
+	return c.ended(ctx)
+}
+
+// ended returns why what has begun with ctx cannot go on.
+func (c *Core) ended(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if c.ctx.Err() != nil {
+		return errClosed()
+	}
+	return nil
 }
 
 // settled says that the core has a leader: from now on nobody waits for the first one.

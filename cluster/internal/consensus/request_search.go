@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -22,7 +21,8 @@ type search struct {
 	mu       sync.Mutex
 	known    leadership // proven once; zero while it is looked for
 	looking  *looking
-	servers  []*pb.Server         // of the core, as a replica has told
+	servers  []*pb.Server         // of the core, as the replica that is furthest has told
+	furthest position             // of that replica
 	told     map[string]bool      // nodes that should have a replica, as others have told
 	answered map[string]time.Time // when a replica on that node has answered last
 }
@@ -106,6 +106,33 @@ func (s *search) heard() []*pb.Server {
 	return s.servers
 }
 
+// reset forgets everything, for another core.
+func (s *search) reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.known, s.servers, s.furthest, s.told, s.answered = leadership{}, nil, position{}, nil, nil
+}
+
+// position is how far the replica reaches that heard is from.
+func (s *search) position() position {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.furthest
+}
+
+// answeredSince returns the nodes whose replicas have answered lately.
+func (s *search) answeredSince(recent time.Time) map[string]bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	nodes := map[string]bool{}
+	for node, at := range s.answered {
+		if at.After(recent) {
+			nodes[node] = true
+		}
+	}
+	return nodes
+}
+
 // learn remembers a node that should have a replica.
 func (s *search) learn(node string) {
 	s.mu.Lock()
@@ -124,8 +151,8 @@ func (s *search) note(l *looking, node string, reply *pb.WhoReply) bool {
 		s.answered = map[string]time.Time{}
 	}
 	s.answered[node] = time.Now()
-	if len(reply.Servers) > 0 {
-		s.servers = reply.Servers
+	if p := positionOf(reply); len(reply.Servers) > 0 && !p.before(s.furthest) {
+		s.servers, s.furthest = reply.Servers, p
 	}
 	if !reply.Leads || s.looking != l {
 		return s.looking != l
@@ -209,47 +236,6 @@ func (s *search) nodes(announced []string, self string) []string {
 	return slices.Sorted(maps.Keys(all))
 }
 
-// noLeader says why there is none.
-func (c *Core) noLeader() error {
-	core, err := c.current()
-	if err != nil {
-		return err
-	}
-	s := &c.search
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	recent := time.Now().Add(-c.config.Timing.Patience / 2)
-	some := false
-	for _, at := range s.answered {
-		some = some || at.After(recent)
-	}
-	var voters, reached []string
-	for _, server := range s.servers {
-		if !server.GetVoter() {
-			continue
-		}
-		voters = append(voters, server.GetNode())
-		if s.answered[server.GetNode()].After(recent) {
-			reached = append(reached, server.GetNode())
-		}
-	}
-	names := func(nodes []string) string {
-		if len(nodes) == 0 {
-			return ""
-		}
-		return " (" + strings.Join(nodes, ", ") + ")"
-	}
-	switch {
-	case len(voters) == 0 && !some:
-		return notYet("no leader: no node with a replica of core %s can be reached; start one, or wait until it is back", core)
-	case len(voters) == 0:
-		return notYet("no leader: core %s is being founded", core)
-	case len(reached) <= len(voters)/2:
-		return notYet("no leader: %d of %d voters%s can be reached%s: a minority", len(reached), len(voters), names(voters), names(reached))
-	}
-	return notYet("no leader: %d of %d voters%s can be reached%s, they have not elected one yet", len(reached), len(voters), names(voters), names(reached))
-}
-
 // serveWho tells whether this node leads, which a majority has confirmed since it was
 // asked.
 func serveWho(ctx context.Context, node string, r *replica) *pb.WhoReply {
@@ -257,7 +243,13 @@ func serveWho(ctx context.Context, node string, r *replica) *pb.WhoReply {
 	if leader, _ := r.Leader(); leader == node && r.ReadBarrier(ctx) == nil {
 		_, reply.Term, reply.Leads = r.Leads()
 	}
-	reply.Revision, reply.Servers = uint64(r.Store().Latest()), serversOf(r)
+	reply.Revision, reply.Server, reply.Servers = uint64(r.Store().Latest()), r.config.Server, serversOf(r)
+	reply.LogIndex, reply.LogTerm = r.lastEntry()
+	if reply.Leads {
+		for _, s := range reply.Servers {
+			s.Current = r.isCurrent(s.GetId(), reply.Term)
+		}
+	}
 	return reply
 }
 

@@ -22,6 +22,7 @@ const handshakeTimeout = 10 * time.Second
 type streams struct {
 	config  *replicaConfig
 	leaving func(ctx context.Context, server string) error // takes a server out of the core
+	pausing func(ctx context.Context, server string) error // is told that a server will be away
 	backup  func(ctx context.Context) (*spool, error)
 
 	ctx      context.Context // of this; ends with Close
@@ -34,8 +35,8 @@ type streams struct {
 	using  sync.WaitGroup // goroutines, and connections that are not closed
 }
 
-func newStreams(config *replicaConfig, leaving func(context.Context, string) error, backup func(context.Context) (*spool, error)) *streams {
-	s := &streams{config: config, leaving: leaving, backup: backup, accepted: make(chan net.Conn), conns: map[*streamConn]struct{}{}}
+func newStreams(config *replicaConfig, leaving, pausing func(context.Context, string) error, backup func(context.Context) (*spool, error)) *streams {
+	s := &streams{config: config, leaving: leaving, pausing: pausing, backup: backup, accepted: make(chan net.Conn), conns: map[*streamConn]struct{}{}}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.using.Go(s.accept)
 	return s
@@ -105,9 +106,12 @@ func (s *streams) welcome(c *streamConn) {
 		return
 	}
 	reason := refusal(s.config.Core, s.config.Server, node, &hello)
-	if reason == "" && hello.Purpose == consensuspb.Hello_LEAVE {
+	asked := map[consensuspb.Hello_Purpose]func(context.Context, string) error{
+		consensuspb.Hello_LEAVE: s.leaving, consensuspb.Hello_PAUSE: s.pausing,
+	}
+	if answer := asked[hello.Purpose]; reason == "" && answer != nil {
 		ctx, cancel := context.WithTimeout(s.ctx, handshakeTimeout)
-		if err := s.leaving(ctx, hello.From); err != nil {
+		if err := answer(ctx, hello.From); err != nil {
 			reason = err.Error()
 		}
 		cancel()
@@ -148,12 +152,25 @@ func (s *streams) Accept() (net.Conn, error) {
 func (s *streams) Dial(address raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(s.ctx, timeout)
 	defer cancel()
-	return s.open(ctx, string(address), consensuspb.Hello_RAFT)
+	c, err := s.open(ctx, string(address), consensuspb.Hello_RAFT)
+	if err != nil {
+		return nil, unreachable{err}
+	}
+	return c, nil
 }
 
 // leave asks that server, which leads, to take this one out.
 func (s *streams) leave(ctx context.Context, server string) error {
-	c, err := s.open(ctx, server, consensuspb.Hello_LEAVE)
+	return s.ask(ctx, server, consensuspb.Hello_LEAVE)
+}
+
+// pause tells that server, which leads, that this one will be away for a while.
+func (s *streams) pause(ctx context.Context, server string) error {
+	return s.ask(ctx, server, consensuspb.Hello_PAUSE)
+}
+
+func (s *streams) ask(ctx context.Context, server string, purpose consensuspb.Hello_Purpose) error {
+	c, err := s.open(ctx, server, purpose)
 	if err != nil {
 		return err
 	}

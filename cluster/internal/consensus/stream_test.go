@@ -25,7 +25,7 @@ func TestConnectionOfAnotherCoreOrServerIsRefused(t *testing.T) {
 			c := r.config
 			c.Core, c.Server, c.Listener = core, from, g.net.listen("stranger")
 			c.Dial = func(ctx context.Context, to string) (net.Conn, error) { return g.net.dial(ctx, "x", to) }
-			return newStreams(&c, nil, nil)
+			return newStreams(&c, nil, nil, nil)
 		}
 		for _, c := range []struct{ core, from, to, says string }{
 			{"other", "x/1", r.config.Server, "core core, not of other"},
@@ -106,7 +106,7 @@ func TestDialEndsWithItsContext(t *testing.T) {
 		n := newPipeNetwork(t)
 		silent := n.listen("b")
 		c := replicaConfig{Core: "core", Server: "a/1", Listener: n.listen("a"), Dial: func(ctx context.Context, to string) (net.Conn, error) { return n.dial(ctx, "a", to) }}
-		s := newStreams(&c, nil, nil)
+		s := newStreams(&c, nil, nil, nil)
 		go func() {
 			for {
 				if _, err := silent.Accept(); err != nil {

@@ -29,6 +29,7 @@ const (
 	Hello_RAFT   Hello_Purpose = 0
 	Hello_LEAVE  Hello_Purpose = 1 // the sender asks the leader to be taken out
 	Hello_BACKUP Hello_Purpose = 2 // the leader sends a backup
+	Hello_PAUSE  Hello_Purpose = 3 // the sender will be away for a while
 )
 
 // Enum value maps for Hello_Purpose.
@@ -37,11 +38,13 @@ var (
 		0: "RAFT",
 		1: "LEAVE",
 		2: "BACKUP",
+		3: "PAUSE",
 	}
 	Hello_Purpose_value = map[string]int32{
 		"RAFT":   0,
 		"LEAVE":  1,
 		"BACKUP": 2,
+		"PAUSE":  3,
 	}
 )
 
@@ -514,17 +517,18 @@ const file_cluster_internal_consensuspb_entry_proto_rawDesc = "" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x12\n" +
 	"\x04term\x18\x02 \x01(\x04R\x04term\x12$\n" +
 	"\rconfiguration\x18\x03 \x01(\fR\rconfiguration\x12/\n" +
-	"\x13configuration_index\x18\x04 \x01(\x04R\x12configurationIndex\"\xa9\x01\n" +
+	"\x13configuration_index\x18\x04 \x01(\x04R\x12configurationIndex\"\xb4\x01\n" +
 	"\x05Hello\x12\x12\n" +
 	"\x04core\x18\x01 \x01(\tR\x04core\x12\x12\n" +
 	"\x04from\x18\x02 \x01(\tR\x04from\x12\x0e\n" +
 	"\x02to\x18\x03 \x01(\tR\x02to\x12<\n" +
-	"\apurpose\x18\x04 \x01(\x0e2\".troupe.consensus.v1.Hello.PurposeR\apurpose\"*\n" +
+	"\apurpose\x18\x04 \x01(\x0e2\".troupe.consensus.v1.Hello.PurposeR\apurpose\"5\n" +
 	"\aPurpose\x12\b\n" +
 	"\x04RAFT\x10\x00\x12\t\n" +
 	"\x05LEAVE\x10\x01\x12\n" +
 	"\n" +
-	"\x06BACKUP\x10\x02\"7\n" +
+	"\x06BACKUP\x10\x02\x12\t\n" +
+	"\x05PAUSE\x10\x03\"7\n" +
 	"\aWelcome\x12\x18\n" +
 	"\arefusal\x18\x01 \x01(\tR\arefusal\x12\x12\n" +
 	"\x04size\x18\x02 \x01(\x03R\x04sizeB:Z8github.com/troupe-go/troupe/cluster/internal/consensuspbb\x06proto3"

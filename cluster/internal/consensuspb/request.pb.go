@@ -37,6 +37,7 @@ type Request struct {
 	//	*Request_Renew
 	//	*Request_EndSession
 	//	*Request_Restore
+	//	*Request_Forget
 	Kind          isRequest_Kind `protobuf_oneof:"kind"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -167,6 +168,15 @@ func (x *Request) GetRestore() *Restore {
 	return nil
 }
 
+func (x *Request) GetForget() *Forget {
+	if x != nil {
+		if x, ok := x.Kind.(*Request_Forget); ok {
+			return x.Forget
+		}
+	}
+	return nil
+}
+
 type isRequest_Kind interface {
 	isRequest_Kind()
 }
@@ -207,6 +217,10 @@ type Request_Restore struct {
 	Restore *Restore `protobuf:"bytes,10,opt,name=restore,proto3,oneof"`
 }
 
+type Request_Forget struct {
+	Forget *Forget `protobuf:"bytes,11,opt,name=forget,proto3,oneof"`
+}
+
 func (*Request_Who) isRequest_Kind() {}
 
 func (*Request_Found) isRequest_Kind() {}
@@ -224,6 +238,8 @@ func (*Request_Renew) isRequest_Kind() {}
 func (*Request_EndSession) isRequest_Kind() {}
 
 func (*Request_Restore) isRequest_Kind() {}
+
+func (*Request_Forget) isRequest_Kind() {}
 
 type Response struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -505,8 +521,11 @@ type WhoReply struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Leads         bool                   `protobuf:"varint,1,opt,name=leads,proto3" json:"leads,omitempty"`
 	Term          uint64                 `protobuf:"varint,2,opt,name=term,proto3" json:"term,omitempty"`
-	Servers       []*Server              `protobuf:"bytes,3,rep,name=servers,proto3" json:"servers,omitempty"`    // of the core
-	Revision      uint64                 `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"` // that has been applied
+	Servers       []*Server              `protobuf:"bytes,3,rep,name=servers,proto3" json:"servers,omitempty"`                    // of the core
+	Revision      uint64                 `protobuf:"varint,4,opt,name=revision,proto3" json:"revision,omitempty"`                 // that has been applied
+	Server        string                 `protobuf:"bytes,5,opt,name=server,proto3" json:"server,omitempty"`                      // ID of the replica that answers
+	LogIndex      uint64                 `protobuf:"varint,6,opt,name=log_index,json=logIndex,proto3" json:"log_index,omitempty"` // of the last entry in its log
+	LogTerm       uint64                 `protobuf:"varint,7,opt,name=log_term,json=logTerm,proto3" json:"log_term,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -569,11 +588,33 @@ func (x *WhoReply) GetRevision() uint64 {
 	return 0
 }
 
+func (x *WhoReply) GetServer() string {
+	if x != nil {
+		return x.Server
+	}
+	return ""
+}
+
+func (x *WhoReply) GetLogIndex() uint64 {
+	if x != nil {
+		return x.LogIndex
+	}
+	return 0
+}
+
+func (x *WhoReply) GetLogTerm() uint64 {
+	if x != nil {
+		return x.LogTerm
+	}
+	return 0
+}
+
 type Server struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Node          string                 `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
 	Id            string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
 	Voter         bool                   `protobuf:"varint,3,opt,name=voter,proto3" json:"voter,omitempty"`
+	Current       bool                   `protobuf:"varint,4,opt,name=current,proto3" json:"current,omitempty"` // the leader hears it, and it has what was committed when that was asked
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -625,6 +666,13 @@ func (x *Server) GetId() string {
 func (x *Server) GetVoter() bool {
 	if x != nil {
 		return x.Voter
+	}
+	return false
+}
+
+func (x *Server) GetCurrent() bool {
+	if x != nil {
+		return x.Current
 	}
 	return false
 }
@@ -713,6 +761,7 @@ func (x *FoundReply) GetCore() string {
 // Invite asks a node to start an empty replica.
 type Invite struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
+	Before        string                 `protobuf:"bytes,1,opt,name=before,proto3" json:"before,omitempty"` // the server that the core has had there, if any
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -745,6 +794,13 @@ func (x *Invite) ProtoReflect() protoreflect.Message {
 // Deprecated: Use Invite.ProtoReflect.Descriptor instead.
 func (*Invite) Descriptor() ([]byte, []int) {
 	return file_cluster_internal_consensuspb_request_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Invite) GetBefore() string {
+	if x != nil {
+		return x.Before
+	}
+	return ""
 }
 
 type InviteReply struct {
@@ -1702,11 +1758,56 @@ func (x *Restore) GetParts() uint64 {
 	return 0
 }
 
+// Forget takes the servers of nodes out of the core, which will not be back.
+type Forget struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Nodes         []string               `protobuf:"bytes,1,rep,name=nodes,proto3" json:"nodes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Forget) Reset() {
+	*x = Forget{}
+	mi := &file_cluster_internal_consensuspb_request_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Forget) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Forget) ProtoMessage() {}
+
+func (x *Forget) ProtoReflect() protoreflect.Message {
+	mi := &file_cluster_internal_consensuspb_request_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Forget.ProtoReflect.Descriptor instead.
+func (*Forget) Descriptor() ([]byte, []int) {
+	return file_cluster_internal_consensuspb_request_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *Forget) GetNodes() []string {
+	if x != nil {
+		return x.Nodes
+	}
+	return nil
+}
+
 var File_cluster_internal_consensuspb_request_proto protoreflect.FileDescriptor
 
 const file_cluster_internal_consensuspb_request_proto_rawDesc = "" +
 	"\n" +
-	"*cluster/internal/consensuspb/request.proto\x12\x13troupe.consensus.v1\x1a.cluster/internal/consensuspb/transaction.proto\"\x89\x04\n" +
+	"*cluster/internal/consensuspb/request.proto\x12\x13troupe.consensus.v1\x1a.cluster/internal/consensuspb/transaction.proto\"\xc0\x04\n" +
 	"\aRequest\x12\x12\n" +
 	"\x04core\x18\x01 \x01(\tR\x04core\x12,\n" +
 	"\x03who\x18\x02 \x01(\v2\x18.troupe.consensus.v1.WhoH\x00R\x03who\x122\n" +
@@ -1719,7 +1820,8 @@ const file_cluster_internal_consensuspb_request_proto_rawDesc = "" +
 	"\vend_session\x18\t \x01(\v2\x1f.troupe.consensus.v1.EndSessionH\x00R\n" +
 	"endSession\x128\n" +
 	"\arestore\x18\n" +
-	" \x01(\v2\x1c.troupe.consensus.v1.RestoreH\x00R\arestoreB\x06\n" +
+	" \x01(\v2\x1c.troupe.consensus.v1.RestoreH\x00R\arestore\x125\n" +
+	"\x06forget\x18\v \x01(\v2\x1b.troupe.consensus.v1.ForgetH\x00R\x06forgetB\x06\n" +
 	"\x04kind\"\x9a\x03\n" +
 	"\bResponse\x126\n" +
 	"\afailure\x18\x01 \x01(\v2\x1c.troupe.consensus.v1.FailureR\afailure\x121\n" +
@@ -1738,21 +1840,26 @@ const file_cluster_internal_consensuspb_request_proto_rawDesc = "" +
 	"\n" +
 	"not_leader\x18\x05 \x01(\bR\tnotLeader\x12\x16\n" +
 	"\x06leader\x18\x06 \x01(\tR\x06leader\"\x05\n" +
-	"\x03Who\"\x87\x01\n" +
+	"\x03Who\"\xd7\x01\n" +
 	"\bWhoReply\x12\x14\n" +
 	"\x05leads\x18\x01 \x01(\bR\x05leads\x12\x12\n" +
 	"\x04term\x18\x02 \x01(\x04R\x04term\x125\n" +
 	"\aservers\x18\x03 \x03(\v2\x1b.troupe.consensus.v1.ServerR\aservers\x12\x1a\n" +
-	"\brevision\x18\x04 \x01(\x04R\brevision\"B\n" +
+	"\brevision\x18\x04 \x01(\x04R\brevision\x12\x16\n" +
+	"\x06server\x18\x05 \x01(\tR\x06server\x12\x1b\n" +
+	"\tlog_index\x18\x06 \x01(\x04R\blogIndex\x12\x19\n" +
+	"\blog_term\x18\a \x01(\x04R\alogTerm\"\\\n" +
 	"\x06Server\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x12\x14\n" +
-	"\x05voter\x18\x03 \x01(\bR\x05voter\"\a\n" +
+	"\x05voter\x18\x03 \x01(\bR\x05voter\x12\x18\n" +
+	"\acurrent\x18\x04 \x01(\bR\acurrent\"\a\n" +
 	"\x05Found\" \n" +
 	"\n" +
 	"FoundReply\x12\x12\n" +
-	"\x04core\x18\x01 \x01(\tR\x04core\"\b\n" +
-	"\x06Invite\"%\n" +
+	"\x04core\x18\x01 \x01(\tR\x04core\" \n" +
+	"\x06Invite\x12\x16\n" +
+	"\x06before\x18\x01 \x01(\tR\x06before\"%\n" +
 	"\vInviteReply\x12\x16\n" +
 	"\x06server\x18\x01 \x01(\tR\x06server\"\x94\x01\n" +
 	"\x06Commit\x12\x12\n" +
@@ -1814,7 +1921,9 @@ const file_cluster_internal_consensuspb_request_proto_rawDesc = "" +
 	"\asession\x18\x01 \x01(\tR\asession\"9\n" +
 	"\aRestore\x12\x18\n" +
 	"\asession\x18\x01 \x01(\tR\asession\x12\x14\n" +
-	"\x05parts\x18\x02 \x01(\x04R\x05partsB:Z8github.com/troupe-go/troupe/cluster/internal/consensuspbb\x06proto3"
+	"\x05parts\x18\x02 \x01(\x04R\x05parts\"\x1e\n" +
+	"\x06Forget\x12\x14\n" +
+	"\x05nodes\x18\x01 \x03(\tR\x05nodesB:Z8github.com/troupe-go/troupe/cluster/internal/consensuspbb\x06proto3"
 
 var (
 	file_cluster_internal_consensuspb_request_proto_rawDescOnce sync.Once
@@ -1828,7 +1937,7 @@ func file_cluster_internal_consensuspb_request_proto_rawDescGZIP() []byte {
 	return file_cluster_internal_consensuspb_request_proto_rawDescData
 }
 
-var file_cluster_internal_consensuspb_request_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_cluster_internal_consensuspb_request_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_cluster_internal_consensuspb_request_proto_goTypes = []any{
 	(*Request)(nil),     // 0: troupe.consensus.v1.Request
 	(*Response)(nil),    // 1: troupe.consensus.v1.Response
@@ -1855,9 +1964,10 @@ var file_cluster_internal_consensuspb_request_proto_goTypes = []any{
 	(*Renew)(nil),       // 22: troupe.consensus.v1.Renew
 	(*EndSession)(nil),  // 23: troupe.consensus.v1.EndSession
 	(*Restore)(nil),     // 24: troupe.consensus.v1.Restore
-	(*Transaction)(nil), // 25: troupe.consensus.v1.Transaction
-	(*Pair)(nil),        // 26: troupe.consensus.v1.Pair
-	(*Change)(nil),      // 27: troupe.consensus.v1.Change
+	(*Forget)(nil),      // 25: troupe.consensus.v1.Forget
+	(*Transaction)(nil), // 26: troupe.consensus.v1.Transaction
+	(*Pair)(nil),        // 27: troupe.consensus.v1.Pair
+	(*Change)(nil),      // 28: troupe.consensus.v1.Change
 }
 var file_cluster_internal_consensuspb_request_proto_depIdxs = []int32{
 	3,  // 0: troupe.consensus.v1.Request.who:type_name -> troupe.consensus.v1.Who
@@ -1869,30 +1979,31 @@ var file_cluster_internal_consensuspb_request_proto_depIdxs = []int32{
 	22, // 6: troupe.consensus.v1.Request.renew:type_name -> troupe.consensus.v1.Renew
 	23, // 7: troupe.consensus.v1.Request.end_session:type_name -> troupe.consensus.v1.EndSession
 	24, // 8: troupe.consensus.v1.Request.restore:type_name -> troupe.consensus.v1.Restore
-	2,  // 9: troupe.consensus.v1.Response.failure:type_name -> troupe.consensus.v1.Failure
-	4,  // 10: troupe.consensus.v1.Response.who:type_name -> troupe.consensus.v1.WhoReply
-	7,  // 11: troupe.consensus.v1.Response.found:type_name -> troupe.consensus.v1.FoundReply
-	9,  // 12: troupe.consensus.v1.Response.invite:type_name -> troupe.consensus.v1.InviteReply
-	11, // 13: troupe.consensus.v1.Response.commit:type_name -> troupe.consensus.v1.CommitReply
-	17, // 14: troupe.consensus.v1.Response.read:type_name -> troupe.consensus.v1.ReadReply
-	20, // 15: troupe.consensus.v1.Response.poll:type_name -> troupe.consensus.v1.PollReply
-	5,  // 16: troupe.consensus.v1.WhoReply.servers:type_name -> troupe.consensus.v1.Server
-	25, // 17: troupe.consensus.v1.Commit.transactions:type_name -> troupe.consensus.v1.Transaction
-	12, // 18: troupe.consensus.v1.CommitReply.outcomes:type_name -> troupe.consensus.v1.Outcome
-	2,  // 19: troupe.consensus.v1.Outcome.failure:type_name -> troupe.consensus.v1.Failure
-	15, // 20: troupe.consensus.v1.Read.list:type_name -> troupe.consensus.v1.Query
-	14, // 21: troupe.consensus.v1.Read.latest:type_name -> troupe.consensus.v1.Latest
-	16, // 22: troupe.consensus.v1.Query.page:type_name -> troupe.consensus.v1.Page
-	18, // 23: troupe.consensus.v1.ReadReply.records:type_name -> troupe.consensus.v1.Record
-	16, // 24: troupe.consensus.v1.ReadReply.page:type_name -> troupe.consensus.v1.Page
-	26, // 25: troupe.consensus.v1.Record.metadata:type_name -> troupe.consensus.v1.Pair
-	21, // 26: troupe.consensus.v1.PollReply.changes:type_name -> troupe.consensus.v1.Changes
-	27, // 27: troupe.consensus.v1.Changes.changes:type_name -> troupe.consensus.v1.Change
-	28, // [28:28] is the sub-list for method output_type
-	28, // [28:28] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	25, // 9: troupe.consensus.v1.Request.forget:type_name -> troupe.consensus.v1.Forget
+	2,  // 10: troupe.consensus.v1.Response.failure:type_name -> troupe.consensus.v1.Failure
+	4,  // 11: troupe.consensus.v1.Response.who:type_name -> troupe.consensus.v1.WhoReply
+	7,  // 12: troupe.consensus.v1.Response.found:type_name -> troupe.consensus.v1.FoundReply
+	9,  // 13: troupe.consensus.v1.Response.invite:type_name -> troupe.consensus.v1.InviteReply
+	11, // 14: troupe.consensus.v1.Response.commit:type_name -> troupe.consensus.v1.CommitReply
+	17, // 15: troupe.consensus.v1.Response.read:type_name -> troupe.consensus.v1.ReadReply
+	20, // 16: troupe.consensus.v1.Response.poll:type_name -> troupe.consensus.v1.PollReply
+	5,  // 17: troupe.consensus.v1.WhoReply.servers:type_name -> troupe.consensus.v1.Server
+	26, // 18: troupe.consensus.v1.Commit.transactions:type_name -> troupe.consensus.v1.Transaction
+	12, // 19: troupe.consensus.v1.CommitReply.outcomes:type_name -> troupe.consensus.v1.Outcome
+	2,  // 20: troupe.consensus.v1.Outcome.failure:type_name -> troupe.consensus.v1.Failure
+	15, // 21: troupe.consensus.v1.Read.list:type_name -> troupe.consensus.v1.Query
+	14, // 22: troupe.consensus.v1.Read.latest:type_name -> troupe.consensus.v1.Latest
+	16, // 23: troupe.consensus.v1.Query.page:type_name -> troupe.consensus.v1.Page
+	18, // 24: troupe.consensus.v1.ReadReply.records:type_name -> troupe.consensus.v1.Record
+	16, // 25: troupe.consensus.v1.ReadReply.page:type_name -> troupe.consensus.v1.Page
+	27, // 26: troupe.consensus.v1.Record.metadata:type_name -> troupe.consensus.v1.Pair
+	21, // 27: troupe.consensus.v1.PollReply.changes:type_name -> troupe.consensus.v1.Changes
+	28, // 28: troupe.consensus.v1.Changes.changes:type_name -> troupe.consensus.v1.Change
+	29, // [29:29] is the sub-list for method output_type
+	29, // [29:29] is the sub-list for method input_type
+	29, // [29:29] is the sub-list for extension type_name
+	29, // [29:29] is the sub-list for extension extendee
+	0,  // [0:29] is the sub-list for field type_name
 }
 
 func init() { file_cluster_internal_consensuspb_request_proto_init() }
@@ -1911,6 +2022,7 @@ func file_cluster_internal_consensuspb_request_proto_init() {
 		(*Request_Renew)(nil),
 		(*Request_EndSession)(nil),
 		(*Request_Restore)(nil),
+		(*Request_Forget)(nil),
 	}
 	file_cluster_internal_consensuspb_request_proto_msgTypes[1].OneofWrappers = []any{
 		(*Response_Who)(nil),
@@ -1931,7 +2043,7 @@ func file_cluster_internal_consensuspb_request_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cluster_internal_consensuspb_request_proto_rawDesc), len(file_cluster_internal_consensuspb_request_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   25,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
