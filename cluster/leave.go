@@ -3,49 +3,126 @@ package cluster
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
+
+	"github.com/troupe-go/troupe/actor"
 )
 
+// LeaveOption changes how a node leaves.
+type LeaveOption interface{ applyToLeave(*departure) }
+
+type leaveOption func(*departure)
+
+func (f leaveOption) applyToLeave(d *departure) { f(d) }
+
+// departure is how a node leaves.
+type departure struct{ forGood bool }
+
+// ForGood gives up the node's place in the replicated store, and its copy: it will not be
+// back. Without it, the copy stays in the state folder, for the node to go on with.
+func ForGood() LeaveOption { return leaveOption(func(d *departure) { d.forGood = true }) }
+
 // Leave lets the node go: its services are withdrawn, its actors handle what they
-// have, the others are told, and everything is closed. When ctx ends before the
-// actors are done, they are cut short: handlers find their contexts cancelled, and
-// the error names those that went on. It returns once the node's goroutines have
-// ended, but for such handlers. It may be called again; the first ctx counts, and
-// all calls return the same.
-func (n *Node) Leave(ctx context.Context) error {
-	n.leaving.Do(func() { go n.leave(ctx) })
-	<-n.left
-	return n.end
+// have, the others are told, and everything is closed. A node that keeps a copy of the
+// replicated store keeps it on disk, and its place if [WithExpect] is more than 1: it
+// leaves for a while, unless it leaves [ForGood].
+//
+// Leave returns when ctx ends, at the latest. Some time before that the actors are cut
+// short: handlers find their contexts cancelled, and the error names those that went on.
+// If it returns because ctx ended, its error names what has not ended yet, which goes on
+// to: [Node.Done] tells when that is over. Leave may be called again; the options and the
+// deadline of the first call count for what is done.
+func (n *Node) Leave(ctx context.Context, options ...LeaveOption) error {
+	n.leaving.Do(func() {
+		var d departure
+		for _, o := range options {
+			o.applyToLeave(&d)
+		}
+		go n.leave(ctx, d)
+	})
+	select {
+	case <-n.left:
+		return n.end
+	default:
+	}
+	select {
+	case <-n.left:
+		return n.end
+	case <-ctx.Done():
+		return n.unfinished(ctx)
+	}
 }
 
-func (n *Node) leave(ctx context.Context) {
+// unfinished says what Leave did not wait for any longer.
+func (n *Node) unfinished(ctx context.Context) error {
+	n.mu.Lock()
+	awaited := n.awaited
+	n.mu.Unlock()
+	return actor.Errorf(contextCode(context.Cause(ctx)), "cluster: node %q has not left in time: %w; not finished: %s", n.name, context.Cause(ctx), awaited())
+}
+
+// await says what the node that leaves waits for from now on.
+func (n *Node) await(what string) { n.awaitWhat(func() string { return what }) }
+
+func (n *Node) awaitWhat(what func() string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.awaited = what
+}
+
+// The actors get what there is of a context but a quarter, at most farewellReserve: that is
+// for handing over and telling the others.
+const (
+	farewellReserve = 3 * time.Second
+	farewellTimeout = 10 * time.Second
+)
+
+// reserve returns a context that ends some time before ctx does.
+func reserve(ctx context.Context) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, deadline.Add(-min(time.Until(deadline)/4, farewellReserve)))
+}
+
+func (n *Node) leave(ctx context.Context, d departure) {
 	defer close(n.left)
 	var errs []error
+	working, cancel := reserve(ctx)
+	defer cancel()
+	n.await("functions given to OnLeave")
 	n.unfollow()
-	n.farewells.run(ctx)
+	n.farewells.run(working, n.log)
+	n.await("the search for other nodes")
 	if n.finder != nil {
-		n.finder.stop(ctx)
+		n.finder.stop(working)
 	}
 	if n.gossip != nil {
 		n.directory.remove(func(served) bool { return true })
 	}
+	n.await("its actors")
 	if n.system != nil {
-		errs = append(errs, n.system.Stop(ctx))
+		errs = append(errs, n.system.Stop(working))
 	}
 	// Also when the actors took all the time there was, the others are told.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewellTimeout)
-	defer cancel()
+	ctx, cancelFarewell := context.WithTimeout(context.WithoutCancel(ctx), farewellTimeout)
+	defer cancelFarewell()
 	if n.store != nil {
+		n.await("giving back what its session owns")
 		n.endSession(ctx)
-		errs = append(errs, n.store.core.Leave(ctx))
+		n.awaitWhat(func() string { return "the replicated store: " + n.store.core.Occupation() })
+		errs = append(errs, n.store.core.Leave(ctx, d.forGood))
 	}
+	n.await("its last answers, which are on their way")
 	if n.transport != nil {
 		errs = append(errs, n.transport.Flush(ctx))
 	}
+	n.await("its farewell to the others")
 	if n.gossip != nil {
 		errs = append(errs, n.gossip.Leave(ctx))
 	}
+	n.await("its connections")
 	if n.transport != nil {
 		errs = append(errs, n.transport.Close(ctx))
 	}
@@ -56,53 +133,16 @@ func (n *Node) leave(ctx context.Context) {
 		errs = append(errs, n.port.Close())
 	}
 	n.running.Wait()
+	if n.store != nil {
+		n.awaitWhat(func() string { return "the replicated store: " + n.store.core.Occupation() })
+		_ = n.store.core.Close() // it may take longer than ctx allowed; its error is known
+	}
 	if n.slot != nil {
 		errs = append(errs, n.slot.Release())
 	}
 	if n.end = errors.Join(errs...); n.end == nil {
 		n.log.Info("left")
 	}
-}
-
-const farewellTimeout = 10 * time.Second
-
-// farewells are what users of the node want to do before it leaves.
-type farewells struct {
-	mu      sync.Mutex
-	next    int
-	pending map[int]func(context.Context)
-}
-
-// OnLeave lets f be called when the node begins to leave, while its actors, and
-// everything else, still work. Leave waits for f, which should return when its context
-// ends. Several are called at the same time. cancel takes f back; it does not wait for
-// an f that runs.
-func (n *Node) OnLeave(f func(ctx context.Context)) (cancel func()) {
-	w := &n.farewells
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.pending == nil {
-		w.pending = make(map[int]func(context.Context))
-	}
-	id := w.next
-	w.next++
-	w.pending[id] = f
-	return func() {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		delete(w.pending, id)
-	}
-}
-
-func (w *farewells) run(ctx context.Context) {
-	w.mu.Lock()
-	var running sync.WaitGroup
-	for _, f := range w.pending {
-		running.Go(func() { f(ctx) })
-	}
-	w.pending = nil
-	w.mu.Unlock()
-	running.Wait()
 }
 
 // endSession gives back what the node owns. Where that fails, its session runs out.

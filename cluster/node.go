@@ -53,7 +53,8 @@ type Node struct {
 	left    chan struct{} // closed when Leave has finished
 	mu      sync.Mutex
 	err     error
-	end     error // of Leave
+	end     error         // of Leave
+	awaited func() string // what leave waits for
 }
 
 // Name returns the name of the node, unique in its cluster.

@@ -195,6 +195,7 @@ func (c *Cluster) Crash(i int) {
 		hurry, cancel := context.WithCancel(context.Background())
 		cancel()
 		_ = n.Leave(hurry)
+		<-n.Done()
 	})
 }
 
