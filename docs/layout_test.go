@@ -138,7 +138,7 @@ const testModules = `
 
 // topLevel is what may lie in the root of the repository, beside dotfiles.
 const topLevel = `go.mod go.sum actor cluster mailbox persistence settings security
-	demo docs README.md LICENSE CHANGELOG.md`
+	demo docs findings README.md LICENSE CHANGELOG.md`
 
 const modulePath = "github.com/troupe-go/troupe"
 
