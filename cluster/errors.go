@@ -21,6 +21,11 @@ var ErrLeft = actor.NewError(actor.Unavailable, "node has left")
 // is refused: it belongs to another cluster, or has another secret.
 var ErrWrongSecret = actor.NewError(actor.Unauthenticated, "wrong secret")
 
+// ErrVersion is wrapped by the errors about a node of another major version: by that of
+// Join when a seed is one, and by those of messages, which were not sent. The error names
+// both nodes; run the same major version on all of them.
+var ErrVersion = actor.NewError(actor.Unavailable, "other major version")
+
 // unavailable is an error for a message that surely was not handled.
 func unavailable(format string, args ...any) *actor.Error {
 	return &actor.Error{Code: actor.Unavailable, Message: fmt.Sprintf(format, args...), NotRun: true}
@@ -40,8 +45,10 @@ func fromTransport(err error) *actor.Error {
 	case transport.Lost:
 		return &actor.Error{Code: actor.Unavailable, Message: e.Error()}
 	}
-	code := actor.Unavailable
+	code, reason := actor.Unavailable, ""
 	switch {
+	case errors.Is(e.Err, transport.ErrVersion):
+		code, reason = ErrVersion.Code, ErrVersion.Reason
 	case errors.Is(e.Err, transport.ErrTooLarge):
 		code = actor.InvalidArgument
 	case errors.Is(e.Err, transport.ErrQueueFull):
@@ -49,7 +56,7 @@ func fromTransport(err error) *actor.Error {
 	case errors.Is(e.Err, context.DeadlineExceeded), errors.Is(e.Err, context.Canceled):
 		code = contextCode(e.Err)
 	}
-	return &actor.Error{Code: code, Message: e.Error(), NotRun: true}
+	return &actor.Error{Code: code, Reason: reason, Message: e.Error(), NotRun: true}
 }
 
 func contextCode(err error) actor.Code {

@@ -125,12 +125,15 @@ func (f *finder) look(ctx context.Context, find func(context.Context, string) ([
 }
 
 func (f *finder) failed(way string, err error) {
-	if !isForeign(err) {
+	switch {
+	case errors.Is(err, gossip.ErrVersion): // gossip has logged it
+	case isForeign(err):
+		f.complain(way+" foreign", "found a node that does not belong to this cluster: another secret, or another cluster",
+			"way", way, "cluster", f.node.cluster, "error", err)
+	default:
 		f.node.log.Debug("found nobody there", "way", way, "error", err)
 		return
 	}
-	f.complain(way+" foreign", "found a node that does not belong to this cluster: another secret, or another cluster",
-		"way", way, "cluster", f.node.cluster, "error", err)
 	if way == "static" {
 		f.mu.Lock()
 		defer f.mu.Unlock()

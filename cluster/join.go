@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -35,8 +36,9 @@ const (
 // [WithSecret], it meets the nodes of its network that have the same.
 //
 // Errors are actor.InvalidArgument for options that make no sense,
-// [ErrNameTaken], [ErrWrongSecret] for a seed that refuses this node, and what the
-// system says of an address that cannot be listened on.
+// [ErrNameTaken], [ErrWrongSecret] or [ErrVersion] for a seed that refuses this node,
+// persistence.ErrVersion for a state folder of another major version, and what the system
+// says of an address that cannot be listened on.
 func Join(ctx context.Context, options ...Option) (*Node, error) {
 	c, err := newConfig(ctx, options)
 	if err != nil {
@@ -88,7 +90,9 @@ func (n *Node) start(ctx context.Context, c *config) error {
 	if err := n.finder.start(ctx, n.address); err != nil {
 		return err
 	}
-	if refusal := n.finder.refused(); refusal != nil {
+	if refusal := n.finder.refused(); errors.Is(refusal, gossip.ErrVersion) {
+		return actor.Errorf(ErrVersion.Code, "a seed does not understand this node: %w (%w)", ErrVersion, refusal)
+	} else if refusal != nil {
 		return actor.Errorf(actor.Unauthenticated, "a seed does not belong to this cluster; compare the names and the secrets: %w (%w)", ErrWrongSecret, refusal)
 	}
 	for _, m := range n.gossip.Members() {

@@ -26,27 +26,28 @@ const rooms = `
 	actor/internal/engine        < mailbox
 	actor/internal/testpb        <
 	actor                        < mailbox security settings actor/internal/engine
-	persistence                  < mailbox security settings actor
-	persistence/badger           < settings actor persistence
+	persistence/version          <
+	persistence                  < mailbox security settings actor persistence/version
+	persistence/badger           < settings actor persistence persistence/version
 
-	cluster/discovery            <
+	cluster/discovery            < persistence/version
 	cluster/internal/port        <
 	cluster/internal/wirepb      <
 	cluster/internal/wire        <
 	cluster/internal/catalogpb   <
 	cluster/internal/catalog     < cluster/internal/catalogpb
-	cluster/internal/gossip      <
-	cluster/internal/transport   < cluster/internal/wire
+	cluster/internal/gossip      < persistence/version
+	cluster/internal/transport   < cluster/internal/wire persistence/version
 	cluster/internal/consensuspb <
-	cluster/internal/consensus   < actor persistence persistence/badger cluster/internal/consensuspb
+	cluster/internal/consensus   < actor persistence persistence/badger persistence/version cluster/internal/consensuspb
 	cluster/internal/placement   <
-	cluster                      < mailbox security settings actor persistence persistence/badger cluster/discovery cluster/internal/...
+	cluster                      < mailbox security settings actor persistence persistence/badger persistence/version cluster/discovery cluster/internal/...
 
 	cluster/lock                 < mailbox security settings actor persistence cluster
-	cluster/topic/internal/eventlog < actor persistence
+	cluster/topic/internal/eventlog < actor persistence persistence/version
 	cluster/topic                < mailbox security settings actor persistence cluster cluster/topic/internal/eventlog
 	cluster/virtual              < mailbox security settings actor persistence cluster
-	cluster/config               < mailbox security settings actor persistence cluster
+	cluster/config               < mailbox security settings actor persistence persistence/version cluster
 	cluster/gateway              < mailbox security settings actor persistence cluster
 
 	mailbox/queuetest            < mailbox
@@ -138,7 +139,7 @@ const testModules = `
 
 // topLevel is what may lie in the root of the repository, beside dotfiles.
 const topLevel = `go.mod go.sum actor cluster mailbox persistence settings security
-	demo docs README.md LICENSE CHANGELOG.md`
+	demo docs findings README.md LICENSE CHANGELOG.md`
 
 const modulePath = "github.com/troupe-go/troupe"
 

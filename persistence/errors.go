@@ -27,6 +27,9 @@ var (
 	// ErrMismatch says that a record is not what a view reads: another type, or
 	// another encoding.
 	ErrMismatch = actor.NewError(actor.DataLoss, "record does not decode")
+	// ErrVersion says that what is stored was written by a program of another major
+	// version. Nothing was changed: open it with that program.
+	ErrVersion = actor.NewError(actor.FailedPrecondition, "stored by another major version")
 	// ErrInvalid says that a query, a transaction or an option makes no sense.
 	ErrInvalid = actor.NewError(actor.InvalidArgument, "invalid request")
 )

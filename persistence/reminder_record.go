@@ -72,6 +72,9 @@ func (m *reminder) record() Change {
 
 // parseReminder is the inverse of record.
 func parseReminder(r *Record) (m reminder, err error) {
+	if err := checkFormat(r); err != nil {
+		return m, err
+	}
 	m = reminder{message: r.Metadata[messageMeta], contentType: r.Metadata[contentTypeKey], payload: r.Value}
 	m.path, m.name, _ = strings.Cut(strings.TrimPrefix(r.Key, reminderKeys), "#")
 	var errs [4]error

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/troupe-go/troupe/actor"
+	"github.com/troupe-go/troupe/persistence/version"
 )
 
 // ErrUnknownType says that what is kept is of a type or version that the program
@@ -43,7 +44,26 @@ func Upcast[Old, New any](from int, convert func(Old) (New, error)) Upcaster {
 const (
 	typeKey    = "type"
 	versionKey = "version"
+	// formatKey is the version of what this library makes of a record: its key, metadata
+	// and value. It is 1.0, and not there, in all that this program writes.
+	formatKey = "format"
 )
+
+// checkFormat refuses a record that was written in another major version.
+func checkFormat(r *Record) error {
+	text, ok := r.Metadata[formatKey]
+	if !ok {
+		return nil
+	}
+	written, err := version.Parse(text)
+	if err != nil {
+		return actor.Errorf(actor.DataLoss, "the record %q says nothing of how it is kept: %w", r.Key, err)
+	}
+	if err := version.One().Reads(written, "the record "+strconv.Quote(r.Key)); err != nil {
+		return fmt.Errorf("%w: %w", ErrVersion, err)
+	}
+	return nil
+}
 
 // schema is how the values of one Go type are kept. It is immutable.
 type schema struct {
@@ -98,6 +118,9 @@ func (s *schema) encode(system *actor.System, value any) (Change, error) {
 
 // decode returns the value in a record that encode made, now or long ago.
 func (s *schema) decode(system *actor.System, r *Record) (any, error) {
+	if err := checkFormat(r); err != nil {
+		return nil, err
+	}
 	version, err := strconv.Atoi(r.Metadata[versionKey])
 	if err != nil {
 		return nil, actor.Errorf(actor.DataLoss, "the record %q says nothing of a version: it was not written by this library", r.Key)

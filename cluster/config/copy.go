@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 
 	"github.com/troupe-go/troupe/persistence"
+	"github.com/troupe-go/troupe/persistence/version"
 )
 
 // maxCopy is more than the largest copy has: its values, and two remarks with every byte escaped.
@@ -22,6 +23,7 @@ const maxCopy = 1 << 20
 type copyFile struct{ dir, path, cluster, document string }
 
 type copied struct {
+	Format   version.Version      `json:"format,omitzero"` // 1.0 if it is not there
 	Cluster  string               `json:"cluster"`
 	Document string               `json:"document"`
 	Number   uint64               `json:"number"`
@@ -29,13 +31,20 @@ type copied struct {
 	Record   json.RawMessage      `json:"record,omitempty"` // none for version 0
 }
 
+// copyVersion is that of the file.
+func copyVersion() version.Version { return version.One() }
+
 func newCopyFile(dir, cluster, document string) *copyFile {
 	// The prefix keeps the name from being one that Windows takes for a device.
 	return &copyFile{dir, filepath.Join(dir, "config-"+document+".json"), cluster, document}
 }
 
-// save replaces the copy. After a crash there is the old one, or the new one.
+// save replaces the copy, unless a program of another major version has made it. After a
+// crash there is the old one, or the new one.
 func (c *copyFile) save(v Version) (err error) {
+	if _, err := c.load(); errors.Is(err, persistence.ErrVersion) {
+		return err
+	}
 	data, err := c.encode(v)
 	if err != nil {
 		return err
@@ -74,6 +83,9 @@ func (c *copyFile) load() (Version, error) {
 		return Version{}, err
 	}
 	v, err := c.decode(data)
+	if errors.Is(err, persistence.ErrVersion) {
+		return Version{}, err
+	}
 	if err != nil {
 		return Version{}, fmt.Errorf("the copy %s is of no use, and will be replaced: %w", c.path, err)
 	}
@@ -88,7 +100,7 @@ func (c *copyFile) encode(v Version) ([]byte, error) {
 			return nil, err
 		}
 	}
-	body, err := json.Marshal(copied{c.cluster, c.document, v.Number, v.Revision, r})
+	body, err := json.Marshal(copied{copyVersion(), c.cluster, c.document, v.Number, v.Revision, r})
 	return append([]byte(checksum(body)+"\n"), body...), err
 }
 
@@ -96,6 +108,15 @@ func (c *copyFile) decode(data []byte) (Version, error) {
 	sum, body, _ := bytes.Cut(data, []byte("\n"))
 	if string(sum) != checksum(body) {
 		return Version{}, errors.New("its checksum is wrong")
+	}
+	var written struct {
+		Format version.Version `json:"format"`
+	}
+	if err := json.Unmarshal(body, &written); err != nil {
+		return Version{}, err
+	}
+	if err := copyVersion().Reads(written.Format, c.path); err != nil {
+		return Version{}, fmt.Errorf("%w: %w", persistence.ErrVersion, err)
 	}
 	var is copied
 	if err := json.Unmarshal(body, &is); err != nil {

@@ -7,18 +7,24 @@ import (
 	"io"
 	"io/fs"
 	"os"
+
+	"github.com/troupe-go/troupe/persistence/version"
 )
 
 const maxRecord = 1024 // bytes
 
 // record is the content of address files.
 type record struct {
-	Address string `json:"address"`
+	Version version.Version `json:"version,omitzero"` // 1.0 if it is not there
+	Address string          `json:"address"`
 }
+
+// recordVersion is that of address files.
+func recordVersion() version.Version { return version.One() }
 
 // write replaces the file of name in one step. Only the holder of name may call it.
 func (f *folder) write(name, suffix, address string) error {
-	data, err := json.Marshal(record{address})
+	data, err := json.Marshal(record{recordVersion(), address})
 	if err != nil {
 		return err
 	}
@@ -70,6 +76,15 @@ func checkRegular(path string) error {
 func decodeRecord(data []byte) (string, error) {
 	if len(data) > maxRecord {
 		return "", fmt.Errorf("discovery: record of more than %d bytes", maxRecord)
+	}
+	var written struct {
+		Version version.Version `json:"version"`
+	}
+	if err := json.Unmarshal(data, &written); err != nil {
+		return "", fmt.Errorf("discovery: record is not JSON: %w", err)
+	}
+	if err := recordVersion().Reads(written.Version, "the record"); err != nil {
+		return "", fmt.Errorf("discovery: %w", err)
 	}
 	var r record
 	if err := json.Unmarshal(data, &r); err != nil {

@@ -223,15 +223,17 @@ func FuzzRestore(f *testing.F) {
 	must(f, errors.Join(err, s.Close()))
 	f.Add(full.Bytes())
 	f.Add(added.Bytes())
-	f.Add([]byte(backupMagic))
+	f.Add([]byte(backupMagic + backupVersion + "\n"))
+	f.Add([]byte(backupMagic + "1.7\n"))
+	f.Add([]byte(backupMagic + "2.0\n"))
 	f.Fuzz(func(t *testing.T, stream []byte) {
 		err := readBackup(t.Context(), bytes.NewReader(stream), backupVisitor{
 			header:   func(backupHeader) error { return nil },
 			record:   func(persistence.Record) error { return nil },
 			deletion: func(string) error { return nil },
 		})
-		if err != nil && !errors.Is(err, persistence.ErrCorrupt) {
-			t.Errorf("%v, want ErrCorrupt or nothing", err)
+		if err != nil && !errors.Is(err, persistence.ErrCorrupt) && !errors.Is(err, persistence.ErrVersion) {
+			t.Errorf("%v, want ErrCorrupt, ErrVersion or nothing", err)
 		}
 	})
 }

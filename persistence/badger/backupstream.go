@@ -9,18 +9,24 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/troupe-go/troupe/persistence"
+	"github.com/troupe-go/troupe/persistence/version"
 )
 
-// A backup is a magic text and frames:
+// A backup is a line with backupMagic and its version, and frames:
 //
 //	kind, uvarint length, content, CRC-32C of the stream up to here
 //
-// The first frame is the header, the last one the number of those between.
+// The first frame is the header, the last one the number of those between. A version
+// without a minor has minor 0. Frames of a kind that is not known are skipped if the backup
+// has a higher minor.
 const (
-	backupMagic = "troupe backup 1\n"
+	backupMagic   = "troupe backup "
+	backupVersion = "1"
+	maxBackupLine = 64
 
 	frameHeader   = 'h' // uvarint since, revision, ns since 1970
 	frameRecord   = 'r' // length and text of the key, stored record
@@ -46,7 +52,7 @@ type backupWriter struct {
 
 func newBackupWriter(out io.Writer) *backupWriter {
 	w := &backupWriter{out: out}
-	w.write([]byte(backupMagic))
+	w.write([]byte(backupMagic + backupVersion + "\n"))
 	return w
 }
 
@@ -92,12 +98,9 @@ type backupVisitor struct {
 // what was written, or not all of it.
 func readBackup(ctx context.Context, in io.Reader, visit backupVisitor) error {
 	r := backupReader{in: bufio.NewReaderSize(in, 256<<10)}
-	magic := make([]byte, len(backupMagic))
-	if err := r.full(magic); err != nil {
+	written, err := r.version()
+	if err != nil {
 		return err
-	}
-	if string(magic) != backupMagic {
-		return fmt.Errorf("badger: %w: this is no backup of a store", persistence.ErrCorrupt)
 	}
 	for n := uint64(0); ; n++ {
 		if err := ctx.Err(); err != nil {
@@ -140,6 +143,7 @@ func readBackup(ctx context.Context, in io.Reader, visit backupVisitor) error {
 				return r.corrupt(errors.New("a part is missing"))
 			}
 			return nil
+		case written.Minor > storeVersion().Minor: // of what is not known, nothing is needed
 		default:
 			err = errMalformed
 		}
@@ -176,6 +180,29 @@ func (r *backupReader) full(b []byte) error {
 	}
 	r.add(b)
 	return nil
+}
+
+// version reads the first line, and refuses a backup of another major.
+func (r *backupReader) version() (version.Version, error) {
+	line := make([]byte, 0, maxBackupLine)
+	for len(line) < maxBackupLine && !bytes.HasSuffix(line, []byte("\n")) {
+		line = line[:len(line)+1]
+		if err := r.full(line[len(line)-1:]); err != nil {
+			return version.Version{}, err
+		}
+		if n := min(len(line), len(backupMagic)); string(line[:n]) != backupMagic[:n] {
+			break
+		}
+	}
+	text, ok := strings.CutSuffix(strings.TrimPrefix(string(line), backupMagic), "\n")
+	if !strings.Contains(text, ".") {
+		text += ".0"
+	}
+	v, err := version.Parse(text)
+	if !ok || err != nil {
+		return version.Version{}, fmt.Errorf("badger: %w: this is no backup of a store", persistence.ErrCorrupt)
+	}
+	return v, readable(v, "the backup")
 }
 
 // frame returns the next frame; its content is valid until the next call. A damaged

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 	"github.com/dgraph-io/ristretto/v2/z"
 
 	"github.com/troupe-go/troupe/persistence"
+	"github.com/troupe-go/troupe/persistence/version"
 )
 
 // mark is a small file beside Badger's: that this is a store, whether it is encrypted,
@@ -41,12 +43,68 @@ const (
 	markSlotSize = 12
 )
 
-func markMagic(encrypted bool) []byte {
-	m := []byte("troupe\x00\x01\x00\x00\x00\x00")
-	if encrypted {
-		m[8] = 1
+// storeVersion is that of all that is in the directory of a store. Records, logs and places
+// have a byte for their form, too; another one there is damage.
+func storeVersion() version.Version { return version.One() }
+
+// markHead is the header of the file, which every version has: markMagic, the major,
+// flags, the minor twice, and the major less 1, so that damage does not look like another
+// version.
+type markHead struct {
+	version   version.Version
+	encrypted bool
+}
+
+const markMagic = "troupe\x00"
+
+func (h markHead) encode() []byte {
+	major, minor := byte(h.version.Major), byte(h.version.Minor)
+	flags := byte(0)
+	if h.encrypted {
+		flags = 1
 	}
-	return m
+	return append([]byte(markMagic), major, flags, minor, minor, major-1)
+}
+
+// decodeMarkHead returns what b begins with, if that is a header.
+func decodeMarkHead(b []byte) (h markHead, ok bool) {
+	if len(b) < markHeader {
+		return markHead{}, false
+	}
+	m := len(markMagic)
+	h.version = version.Version{Major: uint32(b[m]), Minor: uint32(b[m+2])}
+	h.encrypted = b[m+1]&1 != 0
+	known := h.version.Major != storeVersion().Major || b[m+1] <= 1 // flags are those of a major
+	return h, known && h.version.Major > 0 && bytes.Equal(b[:m], []byte(markMagic)) && b[m+3] == b[m+2] && b[m+4] == b[m]-1
+}
+
+// checkVersion returns an error that is ErrVersion if the store in dir, if there is one, is
+// of another major. It changes nothing.
+func checkVersion(dir string) error {
+	f, err := os.Open(filepath.Join(dir, markName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	defer f.Close()
+	content := make([]byte, markHeader)
+	n, err := f.ReadAt(content, 0)
+	if err != nil && err != io.EOF {
+		return err
+	}
+	if h, ok := decodeMarkHead(content[:n]); ok {
+		return readable(h.version, dir)
+	}
+	return nil
+}
+
+// readable returns an error that is ErrVersion if something is of another major.
+func readable(written version.Version, what string) error {
+	if err := storeVersion().Reads(written, what); err != nil {
+		return fmt.Errorf("badger: %w: %w", persistence.ErrVersion, err)
+	}
+	return nil
 }
 
 // createMark makes the file durable: it is there before anything of Badger's is.
@@ -56,7 +114,7 @@ func createMark(dir string, encrypted bool) (*mark, error) {
 		return nil, err
 	}
 	content := make([]byte, markSize)
-	copy(content, markMagic(encrypted))
+	copy(content, markHead{storeVersion(), encrypted}.encode())
 	copy(content[markSlot:], encodeMark(0))
 	copy(content[2*markSlot:], encodeMark(0))
 	if _, err = f.WriteAt(content, 0); err == nil {
@@ -101,15 +159,21 @@ func mapMark(f *os.File) (*mark, error) {
 func (m *mark) read(f *os.File, path string, encrypted bool) error {
 	content := make([]byte, markSize)
 	n, err := f.ReadAt(content, 0)
+	head, ok := decodeMarkHead(content[:n])
+	if ok {
+		if err := readable(head.version, filepath.Dir(path)); err != nil {
+			return err
+		}
+	}
 	switch {
 	case n < markSize:
 		return fmt.Errorf("badger: %w: %s has %d bytes, not %d (%v); restore the store from a backup", persistence.ErrCorrupt, path, n, markSize, err)
-	case bytes.Equal(content[:markHeader], markMagic(!encrypted)) && encrypted:
-		return fmt.Errorf("badger: %w: %s is not encrypted; open it without EncryptionKey, or back it up and restore it into a new directory", persistence.ErrInvalid, filepath.Dir(path))
-	case bytes.Equal(content[:markHeader], markMagic(!encrypted)):
-		return fmt.Errorf("badger: %w: %s is encrypted; set EncryptionKey", persistence.ErrInvalid, filepath.Dir(path))
-	case !bytes.Equal(content[:markHeader], markMagic(encrypted)):
+	case !ok:
 		return fmt.Errorf("badger: %w: %s does not begin as such a file does; restore the store from a backup", persistence.ErrCorrupt, path)
+	case encrypted && !head.encrypted:
+		return fmt.Errorf("badger: %w: %s is not encrypted; open it without EncryptionKey, or back it up and restore it into a new directory", persistence.ErrInvalid, filepath.Dir(path))
+	case !encrypted && head.encrypted:
+		return fmt.Errorf("badger: %w: %s is encrypted; set EncryptionKey", persistence.ErrInvalid, filepath.Dir(path))
 	}
 	first, ok1 := decodeMark(content[markSlot:])
 	second, ok2 := decodeMark(content[2*markSlot:])

@@ -137,10 +137,16 @@ func (r *Replica) replace(ctx context.Context, fresh *Store) error {
 	return nil
 }
 
-// settleInstall finishes what a crash has left of an Install.
+// settleInstall finishes what a crash has left of an Install, unless that was one of
+// another major version.
 func (r *Replica) settleInstall() error {
 	if r.config.Dir == "" {
 		return nil
+	}
+	for _, folder := range []string{dataFolder, installingFolder, installedFolder} {
+		if err := checkVersion(filepath.Join(r.config.Dir, folder)); err != nil {
+			return err
+		}
 	}
 	data := filepath.Join(r.config.Dir, dataFolder)
 	installed := filepath.Join(r.config.Dir, installedFolder)

@@ -60,7 +60,8 @@ type Store struct {
 // store first, and returns an error that is [persistence.ErrCorrupt] and names the file
 // if one does not hold what was written; then it has changed nothing. It returns
 // [ErrLocked] if the store is open elsewhere, and [persistence.ErrInvalid] if config
-// makes no sense or the key does not fit. A store that has crashed opens as any other.
+// makes no sense or the key does not fit, and [persistence.ErrVersion] if a program of
+// another major version has made the store; then, too, nothing is changed. A store that has crashed opens as any other.
 // The caller closes the store; ctx is for opening only.
 func Open(ctx context.Context, config Config) (*Store, error) {
 	return openAs(ctx, config, false)

@@ -10,6 +10,7 @@ import (
 	"github.com/troupe-go/troupe/actor"
 	pb "github.com/troupe-go/troupe/cluster/internal/consensuspb"
 	"github.com/troupe-go/troupe/persistence"
+	"github.com/troupe-go/troupe/persistence/version"
 )
 
 // Backup writes everything that the core holds to w, as of one revision: all that was
@@ -95,7 +96,7 @@ func (c *Core) backupFrom(ctx context.Context, node string, w io.Writer) (begun 
 		return false, err
 	}
 	defer func() { _ = conn.Close() }()
-	hello := &pb.Hello{Core: core, From: c.config.Node + "/", To: server, Purpose: pb.Hello_BACKUP}
+	hello := &pb.Hello{Core: core, From: c.config.Node + "/", To: server, Purpose: pb.Hello_BACKUP, Version: encodeVersion(version.Wire())}
 	return fetchBackup(ctx, conn, hello, w)
 }
 

@@ -10,6 +10,9 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+
+	"github.com/troupe-go/troupe/persistence"
+	"github.com/troupe-go/troupe/persistence/version"
 )
 
 // identity is what a node remembers of its core, also over a restart.
@@ -26,6 +29,16 @@ type identity struct {
 	LeftAt string `json:"left_at,omitempty"`
 	LeftTo string `json:"left_to,omitempty"`
 }
+
+// identityFile is how an identity is kept. Its version is that of the whole folder: of the
+// log and of what the replica holds, too. It is looked at before anything else.
+type identityFile struct {
+	Version version.Version `json:"version,omitzero"`
+	identity
+}
+
+// folderVersion is the version of the folder of a core.
+func folderVersion() version.Version { return version.One() }
 
 // What is in the folder of a core.
 const (
@@ -44,7 +57,10 @@ func readIdentity(dir string) (id identity, err error) {
 		return identity{}, nil
 	}
 	if err == nil {
-		err = json.Unmarshal(data, &id)
+		id, err = decodeIdentity(data, dir)
+	}
+	if errors.Is(err, persistence.ErrVersion) {
+		return identity{}, fmt.Errorf("consensus: reading %s: %w", path, err)
 	}
 	if err == nil && (id.Core == "" || id.Node == "") {
 		err = errors.New("it names no core")
@@ -55,6 +71,22 @@ func readIdentity(dir string) (id identity, err error) {
 	return id, nil
 }
 
+// decodeIdentity returns what the file in dir holds, if this program may use the folder.
+func decodeIdentity(data []byte, dir string) (identity, error) {
+	var written struct {
+		Version version.Version `json:"version"`
+	}
+	if err := json.Unmarshal(data, &written); err != nil {
+		return identity{}, err
+	}
+	if err := folderVersion().Reads(written.Version, dir); err != nil {
+		return identity{}, fmt.Errorf("%w: %w", persistence.ErrVersion, err)
+	}
+	var file identityFile
+	err := json.Unmarshal(data, &file)
+	return file.identity, err
+}
+
 // write makes id what dir holds, durably; nothing if it is zero.
 func (id identity) write(dir string) error {
 	switch {
@@ -63,7 +95,7 @@ func (id identity) write(dir string) error {
 	case id == identity{}:
 		return os.Remove(filepath.Join(dir, identityName))
 	}
-	data, err := json.Marshal(id)
+	data, err := json.Marshal(identityFile{folderVersion(), id})
 	if err != nil {
 		return err
 	}

@@ -162,7 +162,7 @@ func (m *machine) Restore(io.ReadCloser) error {
 
 // damaged says that a snapshot could not be installed for what it is.
 func damaged(err error) bool {
-	return errors.Is(err, persistence.ErrCorrupt) || errors.Is(err, persistence.ErrInvalid) || errors.Is(err, context.Canceled)
+	return errors.Is(err, persistence.ErrCorrupt) || errors.Is(err, persistence.ErrInvalid) || errors.Is(err, persistence.ErrVersion) || errors.Is(err, context.Canceled)
 }
 
 // marking is a snapshot that consists of its marker.

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+
+	"github.com/troupe-go/troupe/persistence/version"
 )
 
 // raftServer is a member of a core, by the node it runs on and its own ID.
@@ -42,6 +44,9 @@ type replicaConfig struct {
 	// Members are the nodes that are alive, as far as this node knows, itself included.
 	Members func() []Member
 
+	// version is what this server speaks, that of all nodes if zero; for tests.
+	version version.Version
+
 	// snapshotThreshold is after how many entries the log is cut, and how many it keeps;
 	// 0 is raft's default.
 	snapshotThreshold uint64
@@ -50,6 +55,14 @@ type replicaConfig struct {
 	// that its server has. It is asked again if the answer was lost. The core has had
 	// the server before on that node, unless it is "".
 	Invite func(ctx context.Context, node, core, before string) (server string, err error)
+}
+
+// wire returns the version that this server speaks.
+func (c *replicaConfig) wire() version.Version {
+	if c.version != (version.Version{}) {
+		return c.version
+	}
+	return version.Wire()
 }
 
 // errNotLeader says that the replica does not lead: what was asked for has surely not

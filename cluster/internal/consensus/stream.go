@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/troupe-go/troupe/cluster/internal/consensuspb"
+	"github.com/troupe-go/troupe/persistence/version"
 )
 
 // handshakeTimeout is how long a new connection may take to say what it is for.
@@ -28,6 +29,8 @@ type streams struct {
 	ctx      context.Context // of this; ends with Close
 	stop     context.CancelFunc
 	accepted chan net.Conn
+
+	reporter version.Reporter
 
 	mu     sync.Mutex
 	closed bool
@@ -105,6 +108,14 @@ func (s *streams) welcome(c *streamConn) {
 		_ = c.Close()
 		return
 	}
+	own := s.config.wire()
+	if m := mismatch(own, nodeOf(s.config.Server), decodeVersion(hello.Version), node); m != nil {
+		s.reporter.Warn(s.config.Logger, m)
+		sendWelcome(c, &consensuspb.Welcome{Refusal: m.Error()}, own)
+		_ = c.Close()
+		return
+	}
+	spoken, _ := own.With(decodeVersion(hello.Version))
 	reason := refusal(s.config.Core, s.config.Server, node, &hello)
 	asked := map[consensuspb.Hello_Purpose]func(context.Context, string) error{
 		consensuspb.Hello_LEAVE: s.leaving, consensuspb.Hello_PAUSE: s.pausing,
@@ -117,10 +128,10 @@ func (s *streams) welcome(c *streamConn) {
 		cancel()
 	}
 	if reason == "" && hello.Purpose == consensuspb.Hello_BACKUP {
-		s.serveBackup(c)
+		s.serveBackup(c, spoken)
 		return
 	}
-	if !sendWelcome(c, &consensuspb.Welcome{Refusal: reason}) || hello.Purpose != consensuspb.Hello_RAFT {
+	if !sendWelcome(c, &consensuspb.Welcome{Refusal: reason}, spoken) || hello.Purpose != consensuspb.Hello_RAFT {
 		_ = c.Close()
 		return
 	}
@@ -133,7 +144,8 @@ func (s *streams) welcome(c *streamConn) {
 }
 
 // sendWelcome answers a hello, and reports whether the connection goes on.
-func sendWelcome(c net.Conn, welcome *consensuspb.Welcome) bool {
+func sendWelcome(c net.Conn, welcome *consensuspb.Welcome, v version.Version) bool {
+	welcome.Version = encodeVersion(v)
 	welcome.Refusal = strings.ToValidUTF8(welcome.Refusal[:min(len(welcome.Refusal), maxHandshake/2)], "?")
 	return writeHandshake(c, welcome) == nil && welcome.Refusal == ""
 }
@@ -187,8 +199,13 @@ func (s *streams) open(ctx context.Context, server string, purpose consensuspb.H
 	if c == nil {
 		return nil, net.ErrClosed
 	}
-	_, err = greet(ctx, c, &consensuspb.Hello{Core: s.config.Core, From: s.config.Server, To: server, Purpose: purpose})
+	_, err = greet(ctx, c, &consensuspb.Hello{
+		Core: s.config.Core, From: s.config.Server, To: server, Purpose: purpose, Version: encodeVersion(s.config.wire()),
+	})
 	if err != nil {
+		if m := new(version.Mismatch); errors.As(err, &m) {
+			s.reporter.Warn(s.config.Logger, m)
+		}
 		return nil, errors.Join(err, c.Close())
 	}
 	return c, nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/troupe-go/troupe/cluster/internal/consensuspb"
+	"github.com/troupe-go/troupe/persistence/version"
 )
 
 const (
@@ -18,18 +19,18 @@ const (
 )
 
 // serveBackup sends a backup, behind its size, to a node that need not have a replica.
-func (s *streams) serveBackup(c *streamConn) {
+func (s *streams) serveBackup(c *streamConn, spoken version.Version) {
 	defer func() { _ = c.Close() }()
 	_ = c.SetDeadline(time.Time{})
 	stream, err := s.backup(s.ctx)
 	if err != nil {
 		_ = c.SetDeadline(time.Now().Add(handshakeTimeout))
-		sendWelcome(c, &consensuspb.Welcome{Refusal: err.Error()})
+		sendWelcome(c, &consensuspb.Welcome{Refusal: err.Error()}, spoken)
 		return
 	}
 	defer func() { _ = stream.remove() }()
 	_ = c.SetDeadline(time.Now().Add(handshakeTimeout))
-	if !sendWelcome(c, &consensuspb.Welcome{Size: stream.size}) {
+	if !sendWelcome(c, &consensuspb.Welcome{Size: stream.size}, spoken) {
 		return
 	}
 	in := stream.reader()

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/troupe-go/troupe/cluster/internal/consensuspb"
+	"github.com/troupe-go/troupe/persistence/version"
 )
 
 // maxHandshake bounds a message of the handshake.
@@ -49,6 +50,24 @@ func readHandshake(r io.Reader, m proto.Message) error {
 	return proto.Unmarshal(b, m)
 }
 
+// encodeVersion and decodeVersion are for the messages of the handshake.
+func encodeVersion(v version.Version) *consensuspb.Version {
+	return &consensuspb.Version{Major: v.Major, Minor: v.Minor}
+}
+
+func decodeVersion(v *consensuspb.Version) version.Version {
+	return version.Version{Major: v.GetMajor(), Minor: v.GetMinor()}
+}
+
+// mismatch returns the error of two servers that speak different major versions; nil if
+// they do not.
+func mismatch(own version.Version, node string, theirs version.Version, peer string) *version.Mismatch {
+	if _, ok := own.With(theirs); ok {
+		return nil
+	}
+	return &version.Mismatch{Node: node, Own: own, Peer: peer, Theirs: theirs, What: "the core"}
+}
+
 // refusal says why a connection that node has made is not for this server; "" if it is.
 func refusal(core, server, node string, hello *consensuspb.Hello) string {
 	switch {
@@ -64,14 +83,18 @@ func refusal(core, server, node string, hello *consensuspb.Hello) string {
 	return ""
 }
 
-// greet says hello on a connection, and returns the answer if that is no refusal. After an
-// error, the connection is of no use. It ends with ctx.
+// greet says hello on a connection, and returns the answer if that is no refusal, and in a
+// version that hello's sender speaks. After an error, the connection is of no use. It ends
+// with ctx.
 func greet(ctx context.Context, conn net.Conn, hello *consensuspb.Hello) (*consensuspb.Welcome, error) {
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	var welcome consensuspb.Welcome
 	err := writeHandshake(conn, hello)
 	if err == nil {
 		err = readHandshake(conn, &welcome)
+	}
+	if m := mismatch(decodeVersion(hello.Version), nodeOf(hello.From), decodeVersion(welcome.Version), nodeOf(hello.To)); err == nil && m != nil {
+		err = fmt.Errorf("%w by %s: %w", errRefused, hello.To, m)
 	}
 	if err == nil && welcome.Refusal != "" {
 		err = fmt.Errorf("%w by %s: %s", errRefused, hello.To, welcome.Refusal)

@@ -374,6 +374,7 @@ type Hello struct {
 	From          string                 `protobuf:"bytes,2,opt,name=from,proto3" json:"from,omitempty"` // server, or "<node>/" if the node has none
 	To            string                 `protobuf:"bytes,3,opt,name=to,proto3" json:"to,omitempty"`
 	Purpose       Hello_Purpose          `protobuf:"varint,4,opt,name=purpose,proto3,enum=troupe.consensus.v1.Hello_Purpose" json:"purpose,omitempty"`
+	Version       *Version               `protobuf:"bytes,5,opt,name=version,proto3" json:"version,omitempty"` // of the sender; 1.0 if it is not there
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -436,18 +437,80 @@ func (x *Hello) GetPurpose() Hello_Purpose {
 	return Hello_RAFT
 }
 
+func (x *Hello) GetVersion() *Version {
+	if x != nil {
+		return x.Version
+	}
+	return nil
+}
+
+// Version of what nodes say to each other, as docs/adr/0014-versions.md has it. In Hello
+// and Welcome it has the same place and meaning in every version, as the sender of Hello.
+type Version struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Major         uint32                 `protobuf:"varint,1,opt,name=major,proto3" json:"major,omitempty"`
+	Minor         uint32                 `protobuf:"varint,2,opt,name=minor,proto3" json:"minor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Version) Reset() {
+	*x = Version{}
+	mi := &file_cluster_internal_consensuspb_entry_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Version) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Version) ProtoMessage() {}
+
+func (x *Version) ProtoReflect() protoreflect.Message {
+	mi := &file_cluster_internal_consensuspb_entry_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Version.ProtoReflect.Descriptor instead.
+func (*Version) Descriptor() ([]byte, []int) {
+	return file_cluster_internal_consensuspb_entry_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Version) GetMajor() uint32 {
+	if x != nil {
+		return x.Major
+	}
+	return 0
+}
+
+func (x *Version) GetMinor() uint32 {
+	if x != nil {
+		return x.Minor
+	}
+	return 0
+}
+
 // Welcome answers it. With a refusal, the connection ends.
 type Welcome struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Refusal       string                 `protobuf:"bytes,1,opt,name=refusal,proto3" json:"refusal,omitempty"`
-	Size          int64                  `protobuf:"varint,2,opt,name=size,proto3" json:"size,omitempty"` // bytes of the backup that follows
+	Size          int64                  `protobuf:"varint,2,opt,name=size,proto3" json:"size,omitempty"`      // bytes of the backup that follows
+	Version       *Version               `protobuf:"bytes,3,opt,name=version,proto3" json:"version,omitempty"` // in which the connection goes on, of the refuser in a refusal; 1.0 if it is not there
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Welcome) Reset() {
 	*x = Welcome{}
-	mi := &file_cluster_internal_consensuspb_entry_proto_msgTypes[5]
+	mi := &file_cluster_internal_consensuspb_entry_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -459,7 +522,7 @@ func (x *Welcome) String() string {
 func (*Welcome) ProtoMessage() {}
 
 func (x *Welcome) ProtoReflect() protoreflect.Message {
-	mi := &file_cluster_internal_consensuspb_entry_proto_msgTypes[5]
+	mi := &file_cluster_internal_consensuspb_entry_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -472,7 +535,7 @@ func (x *Welcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Welcome.ProtoReflect.Descriptor instead.
 func (*Welcome) Descriptor() ([]byte, []int) {
-	return file_cluster_internal_consensuspb_entry_proto_rawDescGZIP(), []int{5}
+	return file_cluster_internal_consensuspb_entry_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Welcome) GetRefusal() string {
@@ -487,6 +550,13 @@ func (x *Welcome) GetSize() int64 {
 		return x.Size
 	}
 	return 0
+}
+
+func (x *Welcome) GetVersion() *Version {
+	if x != nil {
+		return x.Version
+	}
+	return nil
 }
 
 var File_cluster_internal_consensuspb_entry_proto protoreflect.FileDescriptor
@@ -517,21 +587,26 @@ const file_cluster_internal_consensuspb_entry_proto_rawDesc = "" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x12\n" +
 	"\x04term\x18\x02 \x01(\x04R\x04term\x12$\n" +
 	"\rconfiguration\x18\x03 \x01(\fR\rconfiguration\x12/\n" +
-	"\x13configuration_index\x18\x04 \x01(\x04R\x12configurationIndex\"\xb4\x01\n" +
+	"\x13configuration_index\x18\x04 \x01(\x04R\x12configurationIndex\"\xec\x01\n" +
 	"\x05Hello\x12\x12\n" +
 	"\x04core\x18\x01 \x01(\tR\x04core\x12\x12\n" +
 	"\x04from\x18\x02 \x01(\tR\x04from\x12\x0e\n" +
 	"\x02to\x18\x03 \x01(\tR\x02to\x12<\n" +
-	"\apurpose\x18\x04 \x01(\x0e2\".troupe.consensus.v1.Hello.PurposeR\apurpose\"5\n" +
+	"\apurpose\x18\x04 \x01(\x0e2\".troupe.consensus.v1.Hello.PurposeR\apurpose\x126\n" +
+	"\aversion\x18\x05 \x01(\v2\x1c.troupe.consensus.v1.VersionR\aversion\"5\n" +
 	"\aPurpose\x12\b\n" +
 	"\x04RAFT\x10\x00\x12\t\n" +
 	"\x05LEAVE\x10\x01\x12\n" +
 	"\n" +
 	"\x06BACKUP\x10\x02\x12\t\n" +
-	"\x05PAUSE\x10\x03\"7\n" +
+	"\x05PAUSE\x10\x03\"5\n" +
+	"\aVersion\x12\x14\n" +
+	"\x05major\x18\x01 \x01(\rR\x05major\x12\x14\n" +
+	"\x05minor\x18\x02 \x01(\rR\x05minor\"o\n" +
 	"\aWelcome\x12\x18\n" +
 	"\arefusal\x18\x01 \x01(\tR\arefusal\x12\x12\n" +
-	"\x04size\x18\x02 \x01(\x03R\x04sizeB:Z8github.com/troupe-go/troupe/cluster/internal/consensuspbb\x06proto3"
+	"\x04size\x18\x02 \x01(\x03R\x04size\x126\n" +
+	"\aversion\x18\x03 \x01(\v2\x1c.troupe.consensus.v1.VersionR\aversionB:Z8github.com/troupe-go/troupe/cluster/internal/consensuspbb\x06proto3"
 
 var (
 	file_cluster_internal_consensuspb_entry_proto_rawDescOnce sync.Once
@@ -546,7 +621,7 @@ func file_cluster_internal_consensuspb_entry_proto_rawDescGZIP() []byte {
 }
 
 var file_cluster_internal_consensuspb_entry_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_cluster_internal_consensuspb_entry_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
+var file_cluster_internal_consensuspb_entry_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
 var file_cluster_internal_consensuspb_entry_proto_goTypes = []any{
 	(Hello_Purpose)(0),  // 0: troupe.consensus.v1.Hello.Purpose
 	(*Entry)(nil),       // 1: troupe.consensus.v1.Entry
@@ -554,18 +629,21 @@ var file_cluster_internal_consensuspb_entry_proto_goTypes = []any{
 	(*LogRecord)(nil),   // 3: troupe.consensus.v1.LogRecord
 	(*Marker)(nil),      // 4: troupe.consensus.v1.Marker
 	(*Hello)(nil),       // 5: troupe.consensus.v1.Hello
-	(*Welcome)(nil),     // 6: troupe.consensus.v1.Welcome
-	(*Transaction)(nil), // 7: troupe.consensus.v1.Transaction
+	(*Version)(nil),     // 6: troupe.consensus.v1.Version
+	(*Welcome)(nil),     // 7: troupe.consensus.v1.Welcome
+	(*Transaction)(nil), // 8: troupe.consensus.v1.Transaction
 }
 var file_cluster_internal_consensuspb_entry_proto_depIdxs = []int32{
-	7, // 0: troupe.consensus.v1.Entry.transactions:type_name -> troupe.consensus.v1.Transaction
+	8, // 0: troupe.consensus.v1.Entry.transactions:type_name -> troupe.consensus.v1.Transaction
 	2, // 1: troupe.consensus.v1.Entry.restoration:type_name -> troupe.consensus.v1.Restoration
 	0, // 2: troupe.consensus.v1.Hello.purpose:type_name -> troupe.consensus.v1.Hello.Purpose
-	3, // [3:3] is the sub-list for method output_type
-	3, // [3:3] is the sub-list for method input_type
-	3, // [3:3] is the sub-list for extension type_name
-	3, // [3:3] is the sub-list for extension extendee
-	0, // [0:3] is the sub-list for field type_name
+	6, // 3: troupe.consensus.v1.Hello.version:type_name -> troupe.consensus.v1.Version
+	6, // 4: troupe.consensus.v1.Welcome.version:type_name -> troupe.consensus.v1.Version
+	5, // [5:5] is the sub-list for method output_type
+	5, // [5:5] is the sub-list for method input_type
+	5, // [5:5] is the sub-list for extension type_name
+	5, // [5:5] is the sub-list for extension extendee
+	0, // [0:5] is the sub-list for field type_name
 }
 
 func init() { file_cluster_internal_consensuspb_entry_proto_init() }
@@ -580,7 +658,7 @@ func file_cluster_internal_consensuspb_entry_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cluster_internal_consensuspb_entry_proto_rawDesc), len(file_cluster_internal_consensuspb_entry_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   6,
+			NumMessages:   7,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

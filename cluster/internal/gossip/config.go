@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/memberlist"
+
+	"github.com/troupe-go/troupe/persistence/version"
 )
 
 // ErrInvalidConfig is wrapped by the errors of [Open] about its [Config].
@@ -68,6 +70,16 @@ type Config struct {
 
 	// Logger receives what an operator may want to know. Optional.
 	Logger *slog.Logger
+
+	version version.Version // what this member speaks; for tests
+}
+
+// wire returns the version that this member speaks.
+func (c *Config) wire() version.Version {
+	if c.version != (version.Version{}) {
+		return c.version
+	}
+	return version.Wire()
 }
 
 // Preset is a set of timings for a kind of network. The times to notice a

@@ -7,11 +7,16 @@ import (
 	"sync/atomic"
 
 	"github.com/hashicorp/memberlist"
+
+	"github.com/troupe-go/troupe/persistence/version"
 )
 
 // delegate is what memberlist calls. Its methods do not block.
 type delegate struct {
+	node      string
+	version   version.Version
 	meta      []byte
+	reporter  version.Reporter
 	view      *view
 	log       *slog.Logger
 	malformed atomic.Uint64
@@ -21,6 +26,7 @@ var (
 	_ memberlist.Delegate      = (*delegate)(nil)
 	_ memberlist.AliveDelegate = (*delegate)(nil)
 	_ memberlist.EventDelegate = (*delegate)(nil)
+	_ memberlist.MergeDelegate = (*delegate)(nil)
 )
 
 func (d *delegate) NodeMeta(int) []byte { return d.meta }
@@ -55,9 +61,36 @@ func (d *delegate) reject(err error) {
 	d.log.Debug("gossip: dropped a message of a member that speaks another version", "error", err)
 }
 
+// NotifyMerge refuses to join with members of another major version. It is asked on both
+// sides before anything is exchanged; both see the version of the other, and the error
+// ends Join there.
+func (d *delegate) NotifyMerge(peers []*memberlist.Node) error {
+	for _, n := range peers {
+		if err := d.checkVersion(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkVersion refuses a member of another major version. Metadata that says no version
+// is left to memberOf.
+func (d *delegate) checkVersion(n *memberlist.Node) error {
+	theirs := metaVersion(n.Meta)
+	if _, ok := d.version.With(theirs); ok {
+		return nil
+	}
+	m := &version.Mismatch{Node: d.node, Own: d.version, Peer: nodeOf(n.Name), Theirs: theirs, What: "gossip"}
+	d.reporter.Warn(d.log, m)
+	return m
+}
+
 // NotifyAlive refuses members that cannot be understood, and rumours about
 // those that said goodbye.
 func (d *delegate) NotifyAlive(n *memberlist.Node) error {
+	if err := d.checkVersion(n); err != nil {
+		return err
+	}
 	m, err := memberOf(n)
 	if err != nil {
 		d.malformed.Add(1)

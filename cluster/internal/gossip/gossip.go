@@ -81,7 +81,7 @@ func Open(cfg Config) (*Gossip, error) {
 	g.events = newEventQueue(handle)
 	g.out = newDisseminator(mc.RetransmitMult, g.deliver)
 	g.view = newView(self, cfg.Preset.verdictDelay(), g.events, g.out)
-	g.delegate = &delegate{meta: encodeMeta(self), view: g.view, log: g.log}
+	g.delegate = &delegate{node: cfg.Node, version: cfg.wire(), meta: encodeMeta(self, cfg.wire()), view: g.view, log: g.log}
 	g.close = sync.OnceValue(g.shutdown)
 
 	mc.Name = self.name()
@@ -89,7 +89,7 @@ func Open(cfg Config) (*Gossip, error) {
 	mc.SecretKey = bytes.Clone(cfg.Key)
 	mc.Transport = g.transport
 	mc.BindPort = int(cfg.Advertise.Port())
-	mc.Delegate, mc.Alive, mc.Events = g.delegate, g.delegate, g.delegate
+	mc.Delegate, mc.Alive, mc.Events, mc.Merge = g.delegate, g.delegate, g.delegate, g.delegate
 	mc.Logger = newLogBridge(g.log)
 	if g.list, err = memberlist.Create(mc); err != nil {
 		g.view.close()

@@ -9,11 +9,17 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+
+	"github.com/troupe-go/troupe/persistence/version"
 )
 
 // ErrForeign is wrapped by the error of [Gossip.Join] when a peer refuses: its
 // cluster has another name or another key.
 var ErrForeign = errors.New("gossip: peer is not of this cluster: compare the cluster names and the secrets")
+
+// ErrVersion is wrapped by the error of [Gossip.Join] when a peer speaks another major
+// version. The error names both.
+var ErrVersion = errors.New("gossip: peer speaks another major version")
 
 // maxJoins bounds the addresses that one Join contacts at once.
 const maxJoins = 8
@@ -44,7 +50,7 @@ func (a *attempt) answered() {
 //
 // It returns how many of them answered. The error is nil if any did, or if
 // there was nobody to ask: this member's own address is skipped. Otherwise it
-// tells for each address what is wrong, wrapping [ErrForeign], the error of
+// tells for each address what is wrong, wrapping [ErrForeign], [ErrVersion], the error of
 // Config.Dial, or the cause of the end of ctx. After Close it is [ErrClosed].
 func (g *Gossip) Join(ctx context.Context, addresses []string) (contacted int, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -125,6 +131,8 @@ func (g *Gossip) joinOne(ctx context.Context, to netip.AddrPort) error {
 		return context.Cause(ctx)
 	case dialErr != nil:
 		return *dialErr
+	case strings.Contains(err.Error(), version.Advice): // memberlist keeps the text alone
+		return fmt.Errorf("%w: %w", ErrVersion, err)
 	case !try.heard.Load() && !strings.Contains(err.Error(), "timeout"):
 		// memberlist hangs up on a label that is not its own.
 		return fmt.Errorf("%w (it hung up without an answer; it may also be stopping)", ErrForeign)

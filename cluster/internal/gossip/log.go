@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/troupe-go/troupe/persistence/version"
 )
 
 const (
@@ -62,7 +64,8 @@ func (b *logBridge) admit(level slog.Level) (pass bool, dropped int) {
 }
 
 // parseLine maps memberlist's errors to warnings: they are about peers and
-// packets, never about this process.
+// packets, never about this process. What the delegate has reported itself is not
+// repeated.
 func parseLine(line string) (slog.Level, string) {
 	text := strings.TrimSpace(line)
 	level := slog.LevelWarn
@@ -75,6 +78,9 @@ func parseLine(line string) (slog.Level, string) {
 		}
 	}
 	text = strings.TrimSpace(strings.TrimPrefix(text, "memberlist:"))
+	if strings.Contains(text, version.Advice) {
+		level = slog.LevelDebug
+	}
 	if len(text) > maxLine {
 		text = text[:maxLine] + "..."
 	}

@@ -9,9 +9,10 @@ import (
 
 var errMalformed = errors.New("gossip: malformed message")
 
-// wireFormat is the first byte of everything this package sends. The fields
-// after it are encoded as in protobuf: fields may be added, and unknown ones
-// are skipped. Another first byte is for changes that old members must refuse.
+// wireFormat is the first byte of everything this package sends: the major of its
+// version. The fields after it are encoded as in protobuf: fields may be added, with a
+// higher minor, and unknown ones are skipped. Members of another major are refused when
+// their metadata is seen.
 const wireFormat = 1
 
 func appendBytes[T string | []byte](b []byte, num protowire.Number, v T) []byte {
@@ -31,7 +32,10 @@ func decodeFields(b []byte, field func(num protowire.Number, number uint64, byte
 	if len(b) == 0 || b[0] != wireFormat {
 		return fmt.Errorf("%w: unknown format", errMalformed)
 	}
-	b = b[1:]
+	return eachField(b[1:], field)
+}
+
+func eachField(b []byte, field func(num protowire.Number, number uint64, bytes []byte)) error {
 	for len(b) > 0 {
 		num, typ, n := protowire.ConsumeTag(b)
 		if n < 0 {

@@ -11,6 +11,8 @@ import (
 
 	"github.com/hashicorp/memberlist"
 	"google.golang.org/protobuf/encoding/protowire"
+
+	"github.com/troupe-go/troupe/persistence/version"
 )
 
 var (
@@ -26,7 +28,7 @@ var (
 
 func TestMetaSurvivesTheWire(t *testing.T) {
 	for _, m := range []Member{fullMember, plainMember} {
-		b := encodeMeta(m)
+		b := encodeMeta(m, version.Wire())
 		if len(b) > memberlist.MetaMaxSize {
 			t.Errorf("%d bytes", len(b))
 		}
@@ -42,7 +44,7 @@ func TestUnknownFieldsAreSkipped(t *testing.T) {
 		b = protowire.AppendFixed32(protowire.AppendTag(b, 101, protowire.Fixed32Type), 7)
 		return appendBytes(b, 102, "new")
 	}
-	if m, err := decodeMeta(later(encodeMeta(plainMember)), testAddress); err != nil || m != plainMember {
+	if m, err := decodeMeta(later(encodeMeta(plainMember, version.Wire())), testAddress); err != nil || m != plainMember {
 		t.Errorf("meta: %+v, %v", m, err)
 	}
 	wire := later(newCatalog("a", 1, 2, []byte("x")).wire)
@@ -58,11 +60,11 @@ func TestUnknownFieldsAreSkipped(t *testing.T) {
 func TestMalformedMessagesAreRefused(t *testing.T) {
 	for name, b := range map[string][]byte{
 		"empty":           nil,
-		"other format":    append([]byte{2}, encodeMeta(plainMember)[1:]...),
-		"cut":             encodeMeta(plainMember)[:5],
-		"no node":         encodeMeta(Member{Incarnation: 1}),
-		"no incarnation":  encodeMeta(Member{Node: "a"}),
-		"control in node": encodeMeta(Member{Node: "a\x00", Incarnation: 1}),
+		"no version":      append([]byte{0}, encodeMeta(plainMember, version.Wire())[1:]...),
+		"cut":             encodeMeta(plainMember, version.Wire())[:5],
+		"no node":         encodeMeta(Member{Incarnation: 1}, version.Wire()),
+		"no incarnation":  encodeMeta(Member{Node: "a"}, version.Wire()),
+		"control in node": encodeMeta(Member{Node: "a\x00", Incarnation: 1}, version.Wire()),
 	} {
 		if _, err := decodeMeta(b, testAddress); !errors.Is(err, errMalformed) {
 			t.Errorf("meta, %s: %v", name, err)
@@ -108,15 +110,19 @@ func TestStateIsBounded(t *testing.T) {
 }
 
 func FuzzDecodeMeta(f *testing.F) {
-	f.Add(encodeMeta(fullMember))
-	f.Add(encodeMeta(plainMember))
+	f.Add(encodeMeta(fullMember, version.Wire()))
+	f.Add(encodeMeta(plainMember, version.Wire()))
 	f.Add([]byte{wireFormat, 0xff})
+	f.Add(encodeMeta(fullMember, version.Version{Major: 2, Minor: 9}))
 	f.Fuzz(func(t *testing.T, b []byte) {
+		if v := metaVersion(b); v.Major != 0 && metaVersion(encodeMeta(fullMember, v)) != v {
+			t.Errorf("the version %v does not survive", v)
+		}
 		m, err := decodeMeta(b, testAddress)
 		if err != nil {
 			return
 		}
-		if again, err := decodeMeta(encodeMeta(m), testAddress); err != nil || again != m {
+		if again, err := decodeMeta(encodeMeta(m, version.Wire()), testAddress); err != nil || again != m {
 			t.Errorf("%+v became %+v, %v", m, again, err)
 		}
 	})

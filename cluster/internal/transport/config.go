@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/credentials"
 
 	"github.com/troupe-go/troupe/cluster/internal/wire"
+	"github.com/troupe-go/troupe/persistence/version"
 )
 
 // envelopeOverhead is what an envelope may take beside its payload: names,
@@ -50,6 +51,8 @@ type Config struct {
 	// as much again may be in flight. 8 MiB if 0, or room for one message of
 	// MaxMessage if that is more.
 	QueueBytes int
+
+	version version.Version // what this node speaks; for tests
 }
 
 // Handler takes the traffic that other nodes send here.
@@ -73,6 +76,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.QueueBytes == 0 {
 		c.QueueBytes = max(8<<20, c.maxEnvelope())
+	}
+	if c.version == (version.Version{}) {
+		c.version = version.Wire()
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -20,6 +20,10 @@ var (
 	// ErrReplaced says that another incarnation of the node runs at the
 	// address: this one is gone for good, and its Peer should be closed.
 	ErrReplaced = errors.New("the node has restarted: look its new incarnation up")
+	// ErrVersion says that the node speaks another major version of the link, so that
+	// nothing was sent to it. It wraps a [version.Mismatch], and stays until the Peer is
+	// closed: an incarnation does not change its version.
+	ErrVersion = errors.New("the node speaks another major version")
 	// ErrBroken says that the connection to the node broke.
 	ErrBroken = errors.New("the connection to the node broke")
 	// ErrClosed says that this node's transport was closed.

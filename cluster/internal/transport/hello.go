@@ -9,18 +9,18 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
-)
 
-// protocolVersion names the protocol of wire.proto. It changes only when old
-// nodes could not follow.
-const protocolVersion = "1"
+	"github.com/troupe-go/troupe/persistence/version"
+)
 
 // maxLanes bounds the lane numbers that a server takes.
 const maxLanes = 256
 
-// The metadata with which a stream opens.
+// The metadata with which a stream opens. The first three have the same meaning in
+// every version, so that nodes that cannot speak with each other can say so.
 const (
-	keyVersion     = "troupe-version"
+	keyVersion     = "troupe-version" // the major, also in what answers
+	keyMinor       = "troupe-minor"   // likewise the minor; 0 if it is not there
 	keyNode        = "troupe-node"
 	keyIncarnation = "troupe-incarnation"
 	keyExpect      = "troupe-expect"
@@ -37,22 +37,59 @@ type origin struct {
 // hello is what the client says when it opens a lane.
 func (l *lane) hello() metadata.MD {
 	cfg := &l.peer.transport.cfg
-	return metadata.Pairs(
-		keyVersion, protocolVersion,
+	return metadata.Join(versionPairs(cfg.version), metadata.Pairs(
 		keyNode, cfg.Node,
 		keyIncarnation, strconv.FormatUint(cfg.Incarnation, 10),
 		keyExpect, strconv.FormatUint(l.peer.incarnation, 10),
 		keyLane, strconv.Itoa(l.index),
-	)
+	))
 }
 
-// checkHello says who opened a stream, or refuses it with a gRPC status.
-func (t *Transport) checkHello(ctx context.Context) (origin, error) {
-	md, _ := metadata.FromIncomingContext(ctx)
-	if v := first(md, keyVersion); v != protocolVersion {
-		return origin{}, status.Errorf(codes.Unimplemented,
-			"node %s speaks protocol %s, not %q: run the same version of Troupe on both", t.cfg.Node, protocolVersion, v)
+func versionPairs(v version.Version) metadata.MD {
+	return metadata.Pairs(keyVersion, strconv.FormatUint(uint64(v.Major), 10), keyMinor, strconv.FormatUint(uint64(v.Minor), 10))
+}
+
+// versionOf is the inverse of versionPairs, for what another node has sent.
+func versionOf(md metadata.MD) (version.Version, error) {
+	minor := first(md, keyMinor)
+	if minor == "" {
+		minor = "0"
 	}
+	return version.Parse(first(md, keyVersion) + "." + minor)
+}
+
+// mismatch is the error of a node that speaks another major version.
+func (t *Transport) mismatch(peer string, theirs version.Version) *version.Mismatch {
+	m := &version.Mismatch{Node: t.cfg.Node, Own: t.cfg.version, Peer: peer, Theirs: theirs, What: "the link"}
+	t.reporter.Warn(t.cfg.Logger, m)
+	return m
+}
+
+// checkHello says who opened a stream and in which version both speak, or refuses it with
+// a gRPC status.
+func (t *Transport) checkHello(ctx context.Context) (origin, version.Version, error) {
+	md, _ := metadata.FromIncomingContext(ctx)
+	node := first(md, keyNode)
+	if node == "" {
+		return origin{}, version.Version{}, status.Error(codes.InvalidArgument, "the stream names no node")
+	}
+	if err := t.checkName(ctx, node); err != nil {
+		return origin{}, version.Version{}, err
+	}
+	theirs, err := versionOf(md)
+	if err != nil {
+		return origin{}, version.Version{}, status.Errorf(codes.InvalidArgument, "the stream's metadata %s: %v", keyVersion, err)
+	}
+	spoken, ok := t.cfg.version.With(theirs)
+	if !ok {
+		return origin{}, version.Version{}, status.Error(codes.Unimplemented, t.mismatch(node, theirs).Error())
+	}
+	from, err := t.originOf(node, md)
+	return from, spoken, err
+}
+
+// originOf reads what the hello of this version has beside the node's name.
+func (t *Transport) originOf(node string, md metadata.MD) (origin, error) {
 	var numbers [3]uint64
 	for i, key := range []string{keyIncarnation, keyExpect, keyLane} {
 		n, err := strconv.ParseUint(first(md, key), 10, 64)
@@ -61,12 +98,9 @@ func (t *Transport) checkHello(ctx context.Context) (origin, error) {
 		}
 		numbers[i] = n
 	}
-	from := origin{node: first(md, keyNode), incarnation: numbers[0], lane: numbers[2]}
-	if from.node == "" || from.lane >= maxLanes {
-		return origin{}, status.Error(codes.InvalidArgument, "the stream names no node, or a lane out of range")
-	}
-	if err := t.checkName(ctx, from.node); err != nil {
-		return origin{}, err
+	from := origin{node: node, incarnation: numbers[0], lane: numbers[2]}
+	if from.lane >= maxLanes {
+		return origin{}, status.Error(codes.InvalidArgument, "the stream has a lane out of range")
 	}
 	if numbers[1] != t.cfg.Incarnation {
 		return origin{}, status.Errorf(codes.FailedPrecondition,

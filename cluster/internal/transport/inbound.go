@@ -9,7 +9,6 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"github.com/troupe-go/troupe/cluster/internal/wire"
@@ -94,8 +93,9 @@ func (in *Inbound) unpark() {
 
 // accept runs one stream of another node, as gRPC's handler.
 func (t *Transport) accept(s grpc.ServerStream) error {
-	from, err := t.checkHello(s.Context())
+	from, spoken, err := t.checkHello(s.Context())
 	if err != nil {
+		s.SetTrailer(versionPairs(t.cfg.version)) // the other node can say what is wrong, too
 		return err
 	}
 	in := &Inbound{
@@ -116,7 +116,7 @@ func (t *Transport) accept(s grpc.ServerStream) error {
 	go in.write()
 	go in.receive()
 	// Returning makes gRPC end the stream, and with it both goroutines.
-	if err := s.SendHeader(metadata.Pairs(keyVersion, protocolVersion)); err != nil {
+	if err := s.SendHeader(versionPairs(spoken)); err != nil {
 		return err
 	}
 	select {

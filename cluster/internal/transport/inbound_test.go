@@ -75,11 +75,13 @@ func TestStreamsThatAreNotTroupesAreRefused(t *testing.T) {
 		change map[string]string
 		want   codes.Code
 	}{
-		"protocol version": {map[string]string{keyVersion: "2"}, codes.Unimplemented},
-		"incarnation":      {map[string]string{keyExpect: "1"}, codes.FailedPrecondition},
-		"no number":        {map[string]string{keyLane: "x"}, codes.InvalidArgument},
-		"lane":             {map[string]string{keyLane: "256"}, codes.InvalidArgument},
-		"no name":          {map[string]string{keyNode: ""}, codes.InvalidArgument},
+		"another major": {map[string]string{keyVersion: "2"}, codes.Unimplemented},
+		"no version":    {map[string]string{keyVersion: "x"}, codes.InvalidArgument},
+		"no minor":      {map[string]string{keyMinor: "-1"}, codes.InvalidArgument},
+		"incarnation":   {map[string]string{keyExpect: "1"}, codes.FailedPrecondition},
+		"no number":     {map[string]string{keyLane: "x"}, codes.InvalidArgument},
+		"lane":          {map[string]string{keyLane: "256"}, codes.InvalidArgument},
+		"no name":       {map[string]string{keyNode: ""}, codes.InvalidArgument},
 	} {
 		if err := rawStream(t, s.address, c.change).RecvMsg(new(wirepb.Frame)); status.Code(err) != c.want {
 			t.Errorf("%s: %v", name, err)

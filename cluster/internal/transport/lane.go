@@ -166,7 +166,7 @@ func (l *lane) fail(err error) {
 func (l *lane) awaitConnection(err error) {
 	p := l.peer
 	switch {
-	case errors.Is(err, ErrReplaced):
+	case errors.Is(err, ErrReplaced), errors.Is(err, ErrVersion):
 		l.mu.Lock()
 		l.gone = l.down
 		l.mu.Unlock()

@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/troupe-go/troupe/cluster/internal/wire"
+	"github.com/troupe-go/troupe/persistence/version"
 )
 
 // A stream is one life of a lane.
@@ -34,13 +36,16 @@ func (l *lane) open() (*stream, error) {
 	desc := grpc.StreamDesc{StreamName: "Open", ServerStreams: true, ClientStreams: true}
 	cs, err := p.conn.NewStream(ctx, &desc, linkMethod)
 	if err == nil {
-		err = accepted(cs)
+		err = l.accepted(cs)
 	}
 	if !timer.Stop() && p.ctx.Err() == nil {
 		err = fmt.Errorf("no answer within %v", openTimeout)
 	}
 	if err != nil {
 		cancel()
+		if mismatch := new(version.Mismatch); errors.As(err, &mismatch) {
+			return nil, fmt.Errorf("%w: %w", ErrVersion, err)
+		}
 		if status.Code(err) == codes.FailedPrecondition {
 			return nil, fmt.Errorf("%w: %w", ErrReplaced, err)
 		}
@@ -51,20 +56,36 @@ func (l *lane) open() (*stream, error) {
 	return s, nil
 }
 
-// accepted waits for the headers of the other node. Without any, the stream was
-// refused, and receiving says why.
-func accepted(s grpc.ClientStream) error {
+// accepted waits for the headers of the other node, which say in which version it
+// speaks. Without any, the stream was refused, and receiving says why.
+func (l *lane) accepted(s grpc.ClientStream) error {
 	header, err := s.Header()
 	if err != nil {
 		return err
 	}
-	if first(header, keyVersion) == protocolVersion {
-		return nil
+	if _, ok := header[keyVersion]; ok {
+		return l.checkVersion(header)
 	}
 	if err := s.RecvMsg(new(received)); err != nil {
+		if _, ok := s.Trailer()[keyVersion]; ok {
+			err = cmp.Or(l.checkVersion(s.Trailer()), err)
+		}
 		return err
 	}
 	return errors.New("it does not speak Troupe's protocol")
+}
+
+// checkVersion refuses an answer in another major version.
+func (l *lane) checkVersion(md metadata.MD) error {
+	t := l.peer.transport
+	theirs, err := versionOf(md)
+	if err != nil {
+		return err
+	}
+	if _, ok := t.cfg.version.With(theirs); !ok {
+		return t.mismatch(l.peer.node, theirs)
+	}
+	return nil
 }
 
 // write sends what is queued until the stream ends or the lane is closed.

@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	"google.golang.org/grpc"
+
+	"github.com/troupe-go/troupe/persistence/version"
 )
 
 // Transport is a node's end of all its links. All its methods may be called
@@ -19,6 +21,8 @@ type Transport struct {
 	buffers buffers
 	calls   sync.Pool // of *call
 	server  *grpc.Server
+
+	reporter version.Reporter
 
 	mu      sync.Mutex
 	closed  bool

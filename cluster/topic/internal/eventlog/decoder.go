@@ -3,18 +3,26 @@ package eventlog
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
+
+	"github.com/troupe-go/troupe/persistence"
+	"github.com/troupe-go/troupe/persistence/version"
 )
 
 var errMalformed = errors.New("malformed")
 
 // decoder reads a record. After the first error all it returns is zero.
 type decoder struct {
-	data []byte
-	err  error
+	data  []byte
+	err   error
+	later bool // it has a higher minor: what follows what is known is skipped
 }
 
 func (d *decoder) fail() {
-	d.data, d.err = nil, errMalformed
+	d.data = nil
+	if d.err == nil {
+		d.err = errMalformed
+	}
 }
 
 func (d *decoder) uvarint() uint64 {
@@ -40,11 +48,22 @@ func (d *decoder) bytes(n uint64) []byte {
 
 func (d *decoder) string() string { return string(d.bytes(d.uvarint())) }
 
-// version reads the first byte, which says how the rest is encoded.
+// version reads the first byte, which says how the rest is encoded: the low half is the
+// major, the high one the minor. known is of minor 0.
 func (d *decoder) version(known byte) {
-	if v := d.bytes(1); d.err == nil && v[0] != known {
-		d.fail()
+	b := d.bytes(1)
+	if d.err != nil {
+		return
 	}
+	written := version.Version{Major: uint32(b[0] & 0x0f), Minor: uint32(b[0] >> 4)}
+	if written.Major == 0 {
+		d.fail()
+		return
+	}
+	if err := (version.Version{Major: uint32(known)}).Reads(written, "the partition"); err != nil {
+		d.data, d.err = nil, fmt.Errorf("%w: %w", persistence.ErrVersion, err)
+	}
+	d.later = written.Minor > 0
 }
 
 // count reads the number of what follows, each of which takes so many bytes or more.
@@ -59,7 +78,7 @@ func (d *decoder) count(size uint64) int {
 
 // end returns the error, also if something is left.
 func (d *decoder) end() error {
-	if len(d.data) > 0 {
+	if len(d.data) > 0 && !d.later {
 		d.fail()
 	}
 	return d.err

@@ -7,7 +7,8 @@ import (
 )
 
 const (
-	headKey     = "head"
+	headKey = "head"
+	// headVersion is that of the whole partition: a head of another major is not replaced.
 	headVersion = 1
 )
 

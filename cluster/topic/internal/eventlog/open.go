@@ -43,7 +43,9 @@ func (p *Partition) takeOver(ctx context.Context, writer uint64) error {
 		case err != nil:
 			return err
 		default:
-			if p.head, err = decodeHead(r.Value); err != nil {
+			if p.head, err = decodeHead(r.Value); errors.Is(err, persistence.ErrVersion) {
+				return fmt.Errorf("eventlog: %w", err)
+			} else if err != nil {
 				return corrupt("its record %q is malformed", headKey)
 			}
 		}
