@@ -13,6 +13,7 @@ import (
 type delegate struct {
 	meta      []byte
 	view      *view
+	detector  *detector // nil if there is none
 	log       *slog.Logger
 	malformed atomic.Uint64
 }
@@ -25,8 +26,17 @@ var (
 
 func (d *delegate) NodeMeta(int) []byte { return d.meta }
 
-// NotifyMsg receives a catalog from a packet or a stream.
+// NotifyMsg receives a catalog from a packet or a stream, or a report from a packet.
 func (d *delegate) NotifyMsg(b []byte) {
+	r, is, err := decodeReport(b)
+	switch {
+	case err != nil:
+		d.reject(err)
+		return
+	case is && d.detector != nil:
+		d.detector.hear(r)
+		return
+	}
 	c, err := decodeCatalog(b)
 	if err != nil {
 		d.reject(err)

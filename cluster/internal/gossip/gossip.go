@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,6 +31,7 @@ type Gossip struct {
 	list      *memberlist.Memberlist
 	transport *transport
 	delegate  *delegate
+	detector  *detector // nil without Config.Reach
 	view      *view
 	events    *eventQueue
 	out       *disseminator
@@ -96,8 +98,37 @@ func Open(cfg Config) (*Gossip, error) {
 		g.events.close()
 		return nil, errors.Join(fmt.Errorf("gossip: %w", err), g.transport.Shutdown())
 	}
+	if cfg.Reach != nil {
+		g.detector = g.newDetector(&cfg)
+		g.delegate.detector = g.detector
+		g.detector.start()
+	}
 	g.transport.start() // not before: whatever comes in may need g.list
 	return g, nil
+}
+
+func (g *Gossip) newDetector(cfg *Config) *detector {
+	return &detector{
+		detection: cfg.Preset.detection(),
+		view:      g.view,
+		log:       g.log,
+		reach:     cfg.Reach,
+		busy:      make(map[string]bool),
+		inquiries: make(map[string]*inquiry),
+		ping: func(m Member) error {
+			to := net.UDPAddrFromAddrPort(netip.MustParseAddrPort(m.Address))
+			_, err := g.list.Ping(m.name(), to)
+			return err
+		},
+		send: func(to Member, message []byte) {
+			if err := g.list.SendBestEffort(to.endpoint(), message); err != nil {
+				g.log.Debug("gossip: could not report a member", "to", to.Node, "error", err)
+			}
+		},
+		alive: func(m Member) bool {
+			return slices.ContainsFunc(g.list.Members(), func(n *memberlist.Node) bool { return n.Name == m.name() })
+		},
+	}
 }
 
 // Self returns this member.
@@ -235,6 +266,9 @@ func (g *Gossip) shutdown() error {
 		<-leaving
 	}
 	g.view.close()
+	if g.detector != nil {
+		g.detector.close()
+	}
 	g.out.close()
 	// This breaks deliveries and joins off. memberlist, which does the same
 	// next, would keep the error to itself.
