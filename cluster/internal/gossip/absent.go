@@ -7,6 +7,7 @@ type absentee struct {
 	member  Member
 	since   time.Time
 	repeats int // of the report about it, still to come; the detector's
+	rounds  int // of waiting for it; the detector's
 }
 
 // giveUp records that a member can be reached by nobody. memberlist finds out by and
@@ -21,12 +22,27 @@ func (v *view) giveUp(m Member, repeats int) {
 
 // desert needs the lock.
 func (v *view) desert(p *peer, repeats int) {
-	name := p.member.name()
 	v.failed(p)
-	v.absent[name] = &absentee{member: p.member, since: time.Now(), repeats: repeats}
+	v.miss(p.member, repeats)
 	if p.catalog.version != 0 {
-		v.early.put(name, p.catalog) // it will not be sent again should the member return
+		v.early.put(p.member.name(), p.catalog) // it will not be sent again should the member return
 	}
+}
+
+// miss needs the lock.
+func (v *view) miss(m Member, repeats int) {
+	v.absent[m.name()] = &absentee{member: m, since: time.Now(), repeats: repeats}
+}
+
+// successor reports whether a process that started later has the member's address. It
+// needs the lock.
+func (v *view) successor(m Member) bool {
+	for _, p := range v.peers {
+		if p.member.Address == m.Address && p.member.Started.After(m.Started) {
+			return true
+		}
+	}
+	return false
 }
 
 // returned records that a member that was given up is there.

@@ -86,13 +86,13 @@ type Preset int
 
 // The presets.
 const (
-	// LAN is for a local network or a data centre: 1, 2 to 3, and 6 to 10 seconds.
+	// LAN is for a local network or a data centre: 1, 2, and 6 to 10 seconds.
 	LAN Preset = iota
 
 	// Local is for processes of one host: 1, 1, and 3 to 5 seconds.
 	Local
 
-	// WAN is for nodes far from each other: 5, 9, and about 45 seconds.
+	// WAN is for nodes far from each other: 7, 9, and about 45 seconds.
 	WAN
 )
 
@@ -172,15 +172,15 @@ func (p Preset) verdictDelay() time.Duration {
 }
 
 // detection returns the timing of the detector. A host that is gone is noticed within
-// an interval, memberlist's ProbeTimeout and a window, and some more of the last if
-// watchers have crashed, too.
+// an interval, memberlist's ProbeTimeout and a window; a process that was killed without
+// the window. An interval is longer than the ProbeTimeout, so that a check has ended before the next.
 func (p Preset) detection() detection {
 	switch p {
 	case Local:
 		return detection{interval: 500 * time.Millisecond, attempts: 8, pause: 50 * time.Millisecond}
 	case WAN:
-		return detection{interval: 2 * time.Second, attempts: 8, pause: 500 * time.Millisecond}
+		return detection{interval: 4 * time.Second, attempts: 8, pause: 250 * time.Millisecond}
 	default:
-		return detection{interval: 500 * time.Millisecond, attempts: 8, pause: 125 * time.Millisecond}
+		return detection{interval: 600 * time.Millisecond, attempts: 8, pause: 100 * time.Millisecond}
 	}
 }

@@ -12,8 +12,17 @@ const (
 	witnesses = 4 // members whose reports about one member count, its watchers among them
 	quorum    = 2 // reports that give a member up, if there are so many who could report
 
-	// repeats is how often a report is sent again, in case a packet was lost.
-	repeats = 2
+	// doubtful is how many attempts to connect must be in vain before others are asked to
+	// try as well, and before their word is taken.
+	doubtful = 2
+
+	// repeats is how often a report is sent again, once an interval: a packet may be
+	// lost, and members that join learn of the dead from memberlist until it has noticed.
+	repeats = 16
+
+	// rarely is how many intervals pass between pings to a member whose address
+	// another one has.
+	rarely = 8
 
 	// lastWord is when memberlist, which has long decided then, is believed about a
 	// member that was given up.
@@ -27,10 +36,9 @@ const (
 // paused or starved, and refuse it for one that has ended.
 //
 // The members form a ring, in the order of a hash of their names. Each pings the
-// next two at every interval. When one does not answer, it tries to connect to it.
-// Where the connection is refused, or no attempt is answered during a window, it
-// reports that to all. Who gets a report tries to connect, too, and the nearest on
-// the ring report what they find. A member gives another up when two have reported
+// next two at every interval. When one does not answer, it tries to connect to it, and
+// after the first attempts in vain asks all to try, too. The nearest on the ring report
+// to all when the connection is refused, or no attempt is answered during a window. A member gives another up when two have reported
 // that it cannot be reached, and it cannot reach it itself: a broken link between
 // two members costs neither of them its membership. One whose system still takes
 // connections is left to memberlist.
@@ -123,7 +131,7 @@ func (d *detector) patrol(m Member) {
 		d.acquit(m)
 		return
 	}
-	d.examine(m)
+	d.examine(m, func() { d.report(m, false) })
 }
 
 // answers pings a member.
@@ -139,9 +147,9 @@ func (d *detector) answers(m Member) bool {
 }
 
 // examine tries to connect to a member, and reports if it cannot be reached.
-func (d *detector) examine(m Member) {
+func (d *detector) examine(m Member, doubt func()) {
 	d.inquire(m)
-	switch d.connect(m) {
+	switch d.connect(m, doubt) {
 	case reached:
 		d.acquit(m)
 	case unreachable:
@@ -150,15 +158,17 @@ func (d *detector) examine(m Member) {
 	}
 }
 
-// await waits for a member that was given up to come back, and tells those who may
-// have missed it that it went.
+// await waits for a member that was given up to come back, and tells those who may not
+// have heard that it went, such as members that join now.
 func (d *detector) await(a *absentee) {
 	if a.repeats > 0 {
 		a.repeats--
-		d.report(a.member)
+		d.report(a.member, true)
 	}
+	a.rounds++
 	back := false
-	if !d.view.replaced(a.member) { // another process would complain that it is not the one
+	// Another process at its address would complain of each ping.
+	if !d.view.replaced(a.member) || a.rounds%rarely == 0 {
 		back = d.answers(a.member) && d.ctx.Err() == nil
 	}
 	if back || time.Since(a.since) > lastWord && d.alive(a.member) {

@@ -34,12 +34,15 @@ func (d *detector) inquire(m Member) {
 	d.of(m).attempts = 0
 }
 
-// attempted notes an attempt of an examination that was not answered.
-func (d *detector) attempted(m Member) {
+// attempted notes an attempt of an examination that was not answered, and returns how
+// many there were.
+func (d *detector) attempted(m Member) int {
+	defer d.judge()
 	d.mu.Lock()
-	d.of(m).attempts++
-	d.mu.Unlock()
-	d.judge()
+	defer d.mu.Unlock()
+	q := d.of(m)
+	q.attempts++
+	return q.attempts
 }
 
 // acquit drops what is known against a member.
@@ -56,14 +59,14 @@ func (d *detector) testify(m Member) {
 	d.of(m).found = time.Now()
 	d.mu.Unlock()
 	if d.view.within(witnesses, m) {
-		d.report(m)
+		d.report(m, true)
 	}
 	d.judge()
 }
 
-// report tells all members that another one cannot be reached.
-func (d *detector) report(about Member) {
-	message := encodeReport(report{about: about, by: d.view.self})
+// report tells all members of one that does not answer.
+func (d *detector) report(about Member, found bool) {
+	message := encodeReport(report{about: about, by: d.view.self, found: found})
 	for _, to := range d.view.members() {
 		if to != d.view.self && to != about {
 			d.send(to, message)
@@ -77,10 +80,12 @@ func (d *detector) hear(r report) {
 	if _, member := d.view.peer(r.by); !known || !member || about == r.by {
 		return
 	}
-	d.mu.Lock()
-	d.of(about).reports[r.by.name()] = time.Now()
-	d.mu.Unlock()
-	d.check(about, d.examine)
+	if r.found {
+		d.mu.Lock()
+		d.of(about).reports[r.by.name()] = time.Now()
+		d.mu.Unlock()
+	}
+	d.check(about, func(m Member) { d.examine(m, func() {}) })
 	d.judge()
 }
 
@@ -104,7 +109,7 @@ func (d *detector) judge() {
 // proven reports whether a member is to be given up. It needs the lock.
 func (d *detector) proven(q *inquiry) bool {
 	own := d.fresh(q.found)
-	if !own && q.attempts < 2 {
+	if !own && q.attempts < doubtful {
 		return false // it may well be reached
 	}
 	reports := 0

@@ -20,8 +20,8 @@ const (
 
 // connect tries to reach a member's system, again and again, since a network loses
 // packets. It counts attempts, not time: those of a process that was paused meanwhile
-// are still to come.
-func (d *detector) connect(m Member) finding {
+// are still to come. When the first ones were not answered, it calls doubt.
+func (d *detector) connect(m Member, doubt func()) finding {
 	var attempts sync.WaitGroup
 	defer attempts.Wait()
 	ctx, cancel := context.WithCancel(d.ctx)
@@ -49,7 +49,9 @@ func (d *detector) connect(m Member) finding {
 				return unknown
 			}
 		}
-		d.attempted(m)
+		if d.attempted(m) == doubtful {
+			doubt()
+		}
 	}
 	return unreachable
 }

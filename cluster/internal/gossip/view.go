@@ -76,6 +76,10 @@ func (v *view) hasLeft(name string) bool {
 func (v *view) joined(m Member) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if v.peers[m.name()] == nil && v.successor(m) {
+		v.miss(m, 0) // memberlist is late, or the clocks are wrong: an answer will tell
+		return
+	}
 	v.appear(m)
 }
 
@@ -93,8 +97,8 @@ func (v *view) appear(m Member) {
 	p := &peer{member: m}
 	v.peers[name] = p
 	v.changed()
-	for _, former := range v.peers { // one address has one process: the latest
-		if former.member.Address == m.Address && former.member.Started.Before(m.Started) {
+	for _, former := range v.peers { // an address has one process
+		if former != p && former.member.Address == m.Address {
 			v.desert(former, 0)
 		}
 	}
