@@ -33,6 +33,7 @@ func (n *Node) leave(ctx context.Context) {
 	if n.system != nil {
 		errs = append(errs, n.system.Stop(ctx))
 	}
+	given := ctx
 	// Also when the actors took all the time there was, the others are told.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewellTimeout)
 	defer cancel()
@@ -44,7 +45,7 @@ func (n *Node) leave(ctx context.Context) {
 		errs = append(errs, n.transport.Flush(ctx))
 	}
 	if n.gossip != nil {
-		errs = append(errs, n.gossip.Leave(ctx))
+		errs = append(errs, n.gossip.Leave(given)) // each is told once, even if no time is left
 	}
 	if n.transport != nil {
 		errs = append(errs, n.transport.Close(ctx))

@@ -172,15 +172,15 @@ func (p Preset) verdictDelay() time.Duration {
 }
 
 // detection returns the timing of the detector. A host that is gone is noticed within
-// an interval, memberlist's ProbeTimeout and a window; a process that was killed without
-// the window. An interval is longer than the ProbeTimeout, so that a check has ended before the next.
+// an interval, the patience and a window; a process that was killed within an interval and
+// memberlist's ProbeTimeout. An interval is longer than the ProbeTimeout, so that a check has ended before the next.
 func (p Preset) detection() detection {
 	switch p {
 	case Local:
-		return detection{interval: 500 * time.Millisecond, attempts: 8, pause: 50 * time.Millisecond}
+		return detection{interval: 500 * time.Millisecond, patience: 100 * time.Millisecond, attempts: 8, pause: 50 * time.Millisecond}
 	case WAN:
-		return detection{interval: 4 * time.Second, attempts: 8, pause: 250 * time.Millisecond}
+		return detection{interval: 4 * time.Second, patience: 1500 * time.Millisecond, attempts: 8, pause: 250 * time.Millisecond}
 	default:
-		return detection{interval: 600 * time.Millisecond, attempts: 8, pause: 100 * time.Millisecond}
+		return detection{interval: 600 * time.Millisecond, patience: 250 * time.Millisecond, attempts: 8, pause: 100 * time.Millisecond}
 	}
 }

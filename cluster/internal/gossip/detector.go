@@ -36,7 +36,7 @@ const (
 // paused or starved, and refuse it for one that has ended.
 //
 // The members form a ring, in the order of a hash of their names. Each pings the
-// next two at every interval. When one does not answer, it tries to connect to it, and
+// next two at every interval. When one does not answer soon, it tries to connect, and
 // after the first attempts in vain asks all to try, too. The nearest on the ring report
 // to all when the connection is refused, or no attempt is answered during a window. A member gives another up when two have reported
 // that it cannot be reached, and it cannot reach it itself: a broken link between
@@ -50,7 +50,7 @@ type detector struct {
 	log   *slog.Logger
 	ping  func(Member) error                              // asks a process, as long as memberlist's ProbeTimeout
 	reach func(ctx context.Context, address string) error // connects to a system
-	send  func(to Member, message []byte)                 // sends a packet
+	tell  func(to Member, message []byte)                 // sends a packet
 	alive func(Member) bool                               // whether memberlist takes it for alive
 
 	ctx     context.Context // ends with close
@@ -66,6 +66,7 @@ type detector struct {
 // detection is the timing of a detector.
 type detection struct {
 	interval time.Duration // between two pings to one member
+	patience time.Duration // for the answer, before connecting is tried as well
 	attempts int           // to connect, before a member counts as unreachable
 	pause    time.Duration // between two attempts; all of them are waited for till the end
 }
@@ -127,29 +128,64 @@ func (d *detector) check(m Member, how func(Member)) {
 
 // patrol is the check of a member that nothing is known against.
 func (d *detector) patrol(m Member) {
-	if d.answers(m) {
+	p := d.send(m)
+	impatient := time.NewTimer(d.patience)
+	defer impatient.Stop()
+	select {
+	case <-p.done:
+	case <-impatient.C:
+	case <-d.ctx.Done():
+		return
+	}
+	if p.answered() {
 		d.acquit(m)
 		return
 	}
-	d.examine(m, func() { d.report(m, false) })
+	d.examine(m, p, func() { d.report(m, false) })
 }
 
-// answers pings a member.
-func (d *detector) answers(m Member) bool {
-	answered := make(chan error, 1)
-	go func() { answered <- d.ping(m) }() // ends by itself: memberlist cannot be told
+// probe is a ping under way.
+type probe struct {
+	done chan struct{} // closed when it was answered, or will not be
+	err  error         // once done
+}
+
+// send pings a member. The goroutine ends by itself: memberlist cannot be told.
+func (d *detector) send(m Member) *probe {
+	p := &probe{done: make(chan struct{})}
+	go func() {
+		defer close(p.done)
+		p.err = d.ping(m)
+	}()
+	return p
+}
+
+// answered reports whether there is an answer by now.
+func (p *probe) answered() bool {
 	select {
-	case err := <-answered:
-		return err == nil
-	case <-d.ctx.Done():
-		return true
+	case <-p.done:
+		return p.err == nil
+	default:
+		return false
 	}
 }
 
-// examine tries to connect to a member, and reports if it cannot be reached.
-func (d *detector) examine(m Member, doubt func()) {
+// examine tries to connect to a member, and reports if it cannot be reached, unless it
+// answers a ping meanwhile.
+func (d *detector) examine(m Member, p *probe, doubt func()) {
 	d.inquire(m)
-	switch d.connect(m, doubt) {
+	found := d.connect(m, doubt)
+	if found == unreachable && p != nil {
+		select {
+		case <-p.done:
+		case <-d.ctx.Done():
+			return
+		}
+		if p.answered() {
+			found = reached
+		}
+	}
+	switch found {
 	case reached:
 		d.acquit(m)
 	case unreachable:
@@ -169,7 +205,13 @@ func (d *detector) await(a *absentee) {
 	back := false
 	// Another process at its address would complain of each ping.
 	if !d.view.replaced(a.member) || a.rounds%rarely == 0 {
-		back = d.answers(a.member) && d.ctx.Err() == nil
+		p := d.send(a.member)
+		select {
+		case <-p.done:
+		case <-d.ctx.Done():
+			return
+		}
+		back = p.answered()
 	}
 	if back || time.Since(a.since) > lastWord && d.alive(a.member) {
 		d.log.Debug("gossip: a member that was given up is back", "node", a.member.Node, "address", a.member.Address)

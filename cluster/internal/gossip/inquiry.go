@@ -69,7 +69,7 @@ func (d *detector) report(about Member, found bool) {
 	message := encodeReport(report{about: about, by: d.view.self, found: found})
 	for _, to := range d.view.members() {
 		if to != d.view.self && to != about {
-			d.send(to, message)
+			d.tell(to, message)
 		}
 	}
 }
@@ -85,7 +85,7 @@ func (d *detector) hear(r report) {
 		d.of(about).reports[r.by.name()] = time.Now()
 		d.mu.Unlock()
 	}
-	d.check(about, func(m Member) { d.examine(m, func() {}) })
+	d.check(about, func(m Member) { d.examine(m, nil, func() {}) })
 	d.judge()
 }
 
