@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 )
@@ -158,15 +157,15 @@ func TestLiveNodesAreNotSuspected(t *testing.T) {
 			node.iptables("-A", "INPUT", "-m", "statistic", "--mode", "random", "--probability", "0.02", "-j", "DROP")
 		}
 	}
-	var loops sync.WaitGroup
 	for range 2 * runtime.NumCPU() {
 		loop := exec.Command("sh", "-c", "while :; do :; done")
 		if err := loop.Start(); err != nil {
 			t.Fatal(err)
 		}
-		loops.Go(func() { _ = loop.Wait() }) // it is killed
-		defer loops.Wait()
-		defer func() { _ = loop.Process.Kill() }()
+		defer func() {
+			_ = loop.Process.Kill()
+			_ = loop.Wait() // it was killed
+		}()
 	}
 	<-time.After(duration)
 	lost := make(map[string]int)
