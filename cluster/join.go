@@ -189,6 +189,7 @@ func (n *Node) connect(c *config, keys *security.Credentials, loopback bool) err
 		Dial: func(ctx context.Context, address string) (net.Conn, error) {
 			return n.dialTLS(ctx, address, n.identity.ClientTLS("", gossipProtocol))
 		},
+		Reach:     n.reach,
 		Advertise: netip.MustParseAddrPort(n.address),
 		Preset:    timing.preset(),
 		Events:    n.observe,
@@ -206,6 +207,15 @@ func (n *Node) connect(c *config, keys *security.Credentials, loopback bool) err
 		}
 	})
 	return nil
+}
+
+// reach tries to connect to another node's port.
+func (n *Node) reach(ctx context.Context, address string) error {
+	conn, err := n.network.Dial(ctx, address)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
 }
 
 // dropped is told of a cast that a link lost.

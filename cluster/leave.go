@@ -105,6 +105,7 @@ func (n *Node) leave(ctx context.Context, d departure) {
 	if n.system != nil {
 		errs = append(errs, n.system.Stop(working))
 	}
+	given := ctx
 	// Also when the actors took all the time there was, the others are told.
 	ctx, cancelFarewell := context.WithTimeout(context.WithoutCancel(ctx), farewellTimeout)
 	defer cancelFarewell()
@@ -120,7 +121,7 @@ func (n *Node) leave(ctx context.Context, d departure) {
 	}
 	n.await("its farewell to the others")
 	if n.gossip != nil {
-		errs = append(errs, n.gossip.Leave(ctx))
+		errs = append(errs, n.gossip.Leave(given)) // each is told once, even if no time is left
 	}
 	n.await("its connections")
 	if n.transport != nil {

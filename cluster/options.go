@@ -23,16 +23,18 @@ type option func(*config)
 func (f option) apply(c *config) { f(c) }
 
 // Timing is how fast a cluster notices that a node has crashed, against how
-// much it talks and how easily it is mistaken.
+// much it talks and how easily it is mistaken. The times are for a process or a host that
+// has ended; a process that hangs on a host that runs is given up after 3 to 5 seconds, 6
+// to 10, and about 45.
 type Timing int
 
 // The timings. The default is Local for a node that listens on loopback only,
 // and else LAN.
 const (
 	defaultTiming Timing = iota
-	Local                // one host: 3 to 5 seconds
-	LAN                  // a data centre: 6 to 10 seconds
-	WAN                  // nodes far apart: about 45 seconds
+	Local                // one host: about 1 second
+	LAN                  // a data centre: 1 to 3 seconds
+	WAN                  // nodes far apart: about 10 seconds
 )
 
 // String returns the name that settings have for it, "" for the default.

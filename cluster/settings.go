@@ -26,7 +26,7 @@ type Config struct {
 	Seeds        []string      `doc:"Nodes to contact first, each as host:port." reload:"restart"`
 	DNS          string        `doc:"A name to look up for nodes to contact first: host:port or _service._tcp.name." reload:"restart"`
 	StateDir     string        `doc:"Folder for what is kept between runs. By default that of the user." reload:"restart"`
-	Timing       Timing        `doc:"How fast a crash is noticed: local (one host, 3 to 5 seconds), lan (6 to 10) or\nwan (about 45). By default local on loopback, and else lan." reload:"restart"`
+	Timing       Timing        `doc:"How fast a crash is noticed: local (one host, 1 second), lan (1 to 3) or\nwan (about 10). By default local on loopback, and else lan." reload:"restart"`
 	Voters       int           `default:"3" doc:"How many nodes keep the replicated store: 1, 3 or 5. All nodes should agree." validate:"omitempty,oneof=1 3 5" reload:"restart"`
 	Expect       int           `default:"1" doc:"How many nodes must be there before the replicated store is used for the very\nfirst time, at most as many as voters. All nodes should agree." validate:"min=0,max=5" reload:"restart"`
 	MaxMessage   settings.Size `default:"4MiB" doc:"The largest message, in its encoding, up to 1GiB. All nodes should agree." validate:"max=1073741824" reload:"restart"`

@@ -34,7 +34,11 @@ type child struct {
 }
 
 func runChild(in io.Reader, out io.Writer) int {
-	c := &child{log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
+	options := &slog.HandlerOptions{}
+	if os.Getenv("TROUPE_E2E_DEBUG") != "" {
+		options.Level = slog.LevelDebug
+	}
+	c := &child{log: slog.New(slog.NewTextHandler(os.Stderr, options))}
 	ctx, cancel := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer cancel()
 	stopProfiles := startProfiles(c.log)

@@ -39,6 +39,12 @@ func start(t testing.TB, name string, env []string, wrap ...string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return startBinary(t, executable, name, env, wrap...)
+}
+
+// startBinary is start with the test binary of any build.
+func startBinary(t testing.TB, executable, name string, env []string, wrap ...string) *process {
+	t.Helper()
 	command := append(wrap, executable)
 	p := &process{
 		t: t, name: name, log: newTranscript(), exited: make(chan struct{}), waiting: make(map[string]chan string),

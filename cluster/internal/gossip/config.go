@@ -56,6 +56,14 @@ type Config struct {
 	// It must return soon after its context ends.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
 
+	// Reach tries to connect to a peer's "ip:port", and closes the connection: that
+	// works as long as the system of the peer's host runs, and the process has not
+	// ended, however busy it is. Crashes are noticed sooner with it. It must return
+	// soon after its context ends. Its error wraps syscall.ECONNREFUSED when nobody
+	// listens there; one that came from no answer is a net.Error for a timeout.
+	// Optional.
+	Reach func(ctx context.Context, address string) error
+
 	// Advertise is the address where the others reach Packets and Streams.
 	Advertise netip.AddrPort
 
@@ -82,22 +90,21 @@ func (c *Config) wire() version.Version {
 	return version.Wire()
 }
 
-// Preset is a set of timings for a kind of network. The times to notice a
-// crash are for up to ten members, when the others agree; they grow with the
-// logarithm of the number of members.
+// Preset is a set of timings for a kind of network. The times to notice are those
+// for a process that was killed, for a host that is gone, and for a process that
+// hangs while its host goes on. The last is for up to ten members, when the others
+// agree, and grows with the logarithm of the number of members.
 type Preset int
 
 // The presets.
 const (
-	// LAN is for a local network or a data centre: a crash is noticed in 6 to
-	// 10 seconds.
+	// LAN is for a local network or a data centre: 1, 2, and 6 to 10 seconds.
 	LAN Preset = iota
 
-	// Local is for processes of one host: a crash is noticed in 3 to 5 seconds.
+	// Local is for processes of one host: 1, 1, and 3 to 5 seconds.
 	Local
 
-	// WAN is for nodes far from each other: a crash is noticed in about
-	// 45 seconds.
+	// WAN is for nodes far from each other: 7, 9, and about 45 seconds.
 	WAN
 )
 
@@ -173,5 +180,19 @@ func (p Preset) verdictDelay() time.Duration {
 		return 3 * time.Second
 	default:
 		return time.Second
+	}
+}
+
+// detection returns the timing of the detector. A host that is gone is noticed within
+// an interval, the patience and a window; a process that was killed within an interval and
+// memberlist's ProbeTimeout. An interval is longer than the ProbeTimeout, so that a check has ended before the next.
+func (p Preset) detection() detection {
+	switch p {
+	case Local:
+		return detection{interval: 500 * time.Millisecond, patience: 100 * time.Millisecond, attempts: 8, pause: 50 * time.Millisecond}
+	case WAN:
+		return detection{interval: 4 * time.Second, patience: 1500 * time.Millisecond, attempts: 8, pause: 250 * time.Millisecond}
+	default:
+		return detection{interval: 600 * time.Millisecond, patience: 250 * time.Millisecond, attempts: 8, pause: 100 * time.Millisecond}
 	}
 }

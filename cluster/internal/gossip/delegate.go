@@ -18,6 +18,7 @@ type delegate struct {
 	meta      []byte
 	reporter  version.Reporter
 	view      *view
+	detector  *detector // nil if there is none
 	log       *slog.Logger
 	malformed atomic.Uint64
 }
@@ -31,8 +32,17 @@ var (
 
 func (d *delegate) NodeMeta(int) []byte { return d.meta }
 
-// NotifyMsg receives a catalog from a packet or a stream.
+// NotifyMsg receives a catalog from a packet or a stream, or a report from a packet.
 func (d *delegate) NotifyMsg(b []byte) {
+	r, is, err := decodeReport(b)
+	switch {
+	case err != nil:
+		d.reject(err)
+		return
+	case is && d.detector != nil:
+		d.detector.hear(r)
+		return
+	}
 	c, err := decodeCatalog(b)
 	if err != nil {
 		d.reject(err)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,6 +31,7 @@ type Gossip struct {
 	list      *memberlist.Memberlist
 	transport *transport
 	delegate  *delegate
+	detector  *detector // nil without Config.Reach
 	view      *view
 	events    *eventQueue
 	out       *disseminator
@@ -37,6 +39,7 @@ type Gossip struct {
 
 	mu      sync.Mutex
 	closed  bool
+	closing chan struct{} // closed when closed is set
 	leaving chan struct{} // not nil once Leave was called; closed at its end
 	leave   error         // of Leave, once leaving is closed
 
@@ -59,7 +62,7 @@ func Open(cfg Config) (*Gossip, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	g := &Gossip{log: cfg.Logger}
+	g := &Gossip{log: cfg.Logger, closing: make(chan struct{})}
 	if g.log == nil {
 		g.log = slog.New(slog.DiscardHandler)
 	}
@@ -96,8 +99,37 @@ func Open(cfg Config) (*Gossip, error) {
 		g.events.close()
 		return nil, errors.Join(fmt.Errorf("gossip: %w", err), g.transport.Shutdown())
 	}
+	if cfg.Reach != nil {
+		g.detector = g.newDetector(&cfg)
+		g.delegate.detector = g.detector
+		g.detector.start()
+	}
 	g.transport.start() // not before: whatever comes in may need g.list
 	return g, nil
+}
+
+func (g *Gossip) newDetector(cfg *Config) *detector {
+	return &detector{
+		detection: cfg.Preset.detection(),
+		view:      g.view,
+		log:       g.log,
+		reach:     cfg.Reach,
+		busy:      make(map[string]bool),
+		inquiries: make(map[string]*inquiry),
+		ping: func(m Member) error {
+			to := net.UDPAddrFromAddrPort(netip.MustParseAddrPort(m.Address))
+			_, err := g.list.Ping(m.name(), to)
+			return err
+		},
+		tell: func(to Member, message []byte) {
+			if err := g.list.SendBestEffort(to.endpoint(), message); err != nil {
+				g.log.Debug("gossip: could not report a member", "to", to.Node, "error", err)
+			}
+		},
+		alive: func(m Member) bool {
+			return slices.ContainsFunc(g.list.Members(), func(n *memberlist.Node) bool { return n.Name == m.name() })
+		},
+	}
 }
 
 // Self returns this member.
@@ -151,16 +183,13 @@ func (g *Gossip) Stats() Stats {
 	}
 }
 
-// Leave says goodbye: the others learn of it at once, as [Left], and do not wait
-// for this member any more. It returns when the farewell is on its way, within
-// 5 seconds even if nobody listens, or when ctx ends, with its cause; the
-// farewell then goes on, and Leave may be called again to wait for it.
-// [Gossip.Close] must follow. Leave returns [ErrClosed] after Close without a
-// Leave.
+// Leave says goodbye: the others learn of it at once, as [Left], and do not wait for
+// this member any more. Each is told once, however little time there is; Leave returns
+// when gossip has told it around, after 5 seconds if nobody listens, or when ctx ends,
+// with its cause. The farewell then goes on until [Gossip.Close], which must follow, and
+// Leave may be called again to wait for it. Leave returns [ErrClosed] after Close without
+// a Leave.
 func (g *Gossip) Leave(ctx context.Context) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
 	g.mu.Lock()
 	if g.leaving == nil {
 		if g.closed {
@@ -177,9 +206,12 @@ func (g *Gossip) Leave(ctx context.Context) error {
 	case <-leaving:
 		return g.leave
 	case <-ctx.Done():
-		return context.Cause(ctx)
+		return fmt.Errorf("%w: %w", errUnheard, context.Cause(ctx))
 	}
 }
+
+// errUnheard says what it means that a farewell was not told around.
+var errUnheard = errors.New("gossip: some other nodes may not know yet that this one has left, and find out within seconds")
 
 // sayFarewell sends one packet to each member, in case it is soon over, and
 // lets gossip do the rest.
@@ -194,13 +226,19 @@ func (g *Gossip) sayFarewell() {
 	// memberlist would wait the whole time for members that are leaving, too: it
 	// only queues its own farewell here, which goes out along with ours.
 	_ = g.list.Leave(1)
-	giveUp := time.Now().Add(maxLeave)
+	giveUp := time.After(maxLeave)
+	poll := time.NewTicker(farewellPoll)
+	defer poll.Stop()
 	for g.out.queue.holds(bye.name()) && len(g.view.members()) > 1 {
-		if time.Now().After(giveUp) {
-			g.leave = errors.New("gossip: the farewell may not have reached anybody")
+		select {
+		case <-poll.C:
+		case <-giveUp:
+			g.leave = errUnheard
+			return
+		case <-g.closing:
+			g.leave = fmt.Errorf("%w: %w", errUnheard, ErrClosed)
 			return
 		}
-		<-time.After(farewellPoll)
 	}
 }
 
@@ -217,24 +255,28 @@ func (g *Gossip) deliver(name string) {
 }
 
 // Close stops without a farewell, unless [Gossip.Leave] was called: the others
-// will find that this member failed. It waits for a Leave under way. It is
-// idempotent; all calls return when the first one is done.
+// will find that this member failed. It breaks off a farewell that is being told
+// around. It is idempotent; all calls return when the first one is done.
 //
 // After it, no event is delivered, the streams are closed, Config.Packets is
-// read no more, and the goroutines have ended. Excepted are those of memberlist
-// that wait for the answer to a probe: they hold nothing, and end with the
+// read no more, and the goroutines have ended. Excepted are those that wait, in
+// memberlist, for the answer to a probe: they hold nothing, and end with the
 // probe, which takes at most a few of its intervals.
 func (g *Gossip) Close() error { return g.close() }
 
 func (g *Gossip) shutdown() error {
 	g.mu.Lock()
 	g.closed = true
+	close(g.closing)
 	leaving := g.leaving
 	g.mu.Unlock()
 	if leaving != nil {
 		<-leaving
 	}
 	g.view.close()
+	if g.detector != nil {
+		g.detector.close()
+	}
 	g.out.close()
 	// This breaks deliveries and joins off. memberlist, which does the same
 	// next, would keep the error to itself.

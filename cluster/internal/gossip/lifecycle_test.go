@@ -103,25 +103,48 @@ func TestLeaveIsBoundedWhenNobodyListens(t *testing.T) {
 }
 
 func TestLeaveEndsWithItsContext(t *testing.T) {
+	for what, limit := range map[string]time.Duration{"soon": 50 * time.Millisecond, "at once": 0} {
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := newTestNetwork()
+				members := n.cluster(t, 3)
+				leaver := members[0]
+				for _, m := range members[1:] { // nobody hears it
+					n.partition(leaver.host.address, m.host.address, true)
+				}
+				ctx := withTimeout(t, limit)
+				start := time.Now()
+				err := leaver.Leave(ctx)
+				if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "other nodes") {
+					t.Errorf("Leave = %v", err)
+				}
+				if err := leaver.Close(); err != nil {
+					t.Fatal(err)
+				}
+				if took := time.Since(start); took > limit+time.Millisecond {
+					t.Errorf("Leave and Close took %v of %v", took, limit)
+				}
+				if err := leaver.Leave(t.Context()); err == nil {
+					t.Error("a farewell that was broken off succeeded")
+				}
+			})
+		})
+	}
+}
+
+func TestALeaveWithoutTimeIsHeardAllTheSame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		members := newTestNetwork().cluster(t, 2)
+		members := newTestNetwork().cluster(t, 3)
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
 		if err := members[0].Leave(ended); !errors.Is(err, context.Canceled) {
 			t.Errorf("Leave = %v", err)
 		}
-		pass(5 * time.Second)
-		if !members[1].sees(members[0].Self()) {
-			t.Error("a Leave whose context had ended was carried out")
-		}
-		if err := members[0].Leave(withTimeout(t, time.Nanosecond)); !errors.Is(err, context.DeadlineExceeded) {
-			t.Errorf("Leave = %v", err)
-		}
-		if err := members[0].Close(); err != nil { // waits for the farewell
+		if err := members[0].Close(); err != nil {
 			t.Fatal(err)
 		}
-		within(t, time.Second, "the other knows", func() bool {
-			return members[1].story(members[0].Self()) == "joined left"
+		within(t, time.Second, "the others know", func() bool {
+			return members[1].story(members[0].Self()) == "joined left" && members[2].story(members[0].Self()) == "joined left"
 		})
 	})
 }

@@ -86,6 +86,7 @@ func (n *testNetwork) config(host *testHost, node string) Config {
 		Packets:     host,
 		Streams:     host,
 		Dial:        host.dial,
+		Reach:       host.reach,
 		Advertise:   netip.MustParseAddrPort(host.address),
 		Preset:      Local,
 	}

@@ -15,14 +15,19 @@ import (
 // one of cluster/clustertest cannot be used here: it imports package cluster,
 // which imports this one.
 type testNetwork struct {
-	mu    sync.Mutex
-	hosts map[string]*testHost
-	cut   map[[2]string]bool
-	loss  float64
+	mu     sync.Mutex
+	hosts  map[string]*testHost
+	cut    map[[2]string]bool
+	killed map[string]bool // their systems refuse connections
+	paused map[string]bool // their systems take connections
+	loss   float64
 }
 
 func newTestNetwork() *testNetwork {
-	return &testNetwork{hosts: make(map[string]*testHost), cut: make(map[[2]string]bool)}
+	return &testNetwork{
+		hosts: make(map[string]*testHost), cut: make(map[[2]string]bool),
+		killed: make(map[string]bool), paused: make(map[string]bool),
+	}
 }
 
 // testHost is the socket and the listener of one address.
@@ -67,6 +72,31 @@ func (n *testNetwork) unplug(address string) {
 	delete(n.hosts, address)
 }
 
+// kill ends the process at an address, as SIGKILL does.
+func (n *testNetwork) kill(address string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.killed[address] = true
+}
+
+// pause stops the process at an address, as SIGSTOP does, or lets it go on.
+func (n *testNetwork) pause(address string, paused bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.paused[address] = paused
+}
+
+// dumb reports whether no process answers at an address, and whether its system takes
+// connections.
+func (n *testNetwork) dumb(address string) (dumb, refuses bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.killed[address] || n.paused[address], n.killed[address]
+}
+
+// lose reports whether a packet is lost.
+func (n *testNetwork) lose() bool { return n.loss > 0 && rand.Float64() < n.loss }
+
 // partition cuts or heals the way between two addresses.
 func (n *testNetwork) partition(a, b string, cut bool) {
 	n.mu.Lock()
@@ -85,7 +115,9 @@ func (n *testNetwork) route(from, to string) *testHost {
 
 func (n *testNetwork) send(from, to string, b []byte) {
 	h := n.route(from, to)
-	if h == nil || n.loss > 0 && rand.Float64() < n.loss {
+	fromDumb, _ := n.dumb(from)
+	toDumb, _ := n.dumb(to)
+	if h == nil || fromDumb || toDumb || n.lose() {
 		return
 	}
 	select {
@@ -96,7 +128,11 @@ func (n *testNetwork) send(from, to string, b []byte) {
 
 func (h *testHost) dial(ctx context.Context, to string) (net.Conn, error) {
 	target := h.net.route(h.address, to)
-	if target == nil {
+	dumb, refuses := h.net.dumb(to)
+	switch {
+	case refuses:
+		return nil, errRefused
+	case target == nil || dumb:
 		<-ctx.Done()
 		return nil, ctx.Err()
 	}
@@ -105,10 +141,25 @@ func (h *testHost) dial(ctx context.Context, to string) (net.Conn, error) {
 	case target.streams <- theirs:
 		return mine, nil
 	case <-target.closed:
-		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+		return nil, errRefused
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+var errRefused = &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED}
+
+// reach is the handshake of TCP, which takes two packets.
+func (h *testHost) reach(ctx context.Context, to string) error {
+	target := h.net.route(h.address, to)
+	if own, _ := h.net.dumb(h.address); own || target == nil || h.net.lose() || h.net.lose() {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	if _, refuses := h.net.dumb(to); refuses {
+		return errRefused
+	}
+	return nil
 }
 
 func (h *testHost) ReadFrom(b []byte) (int, net.Addr, error) {

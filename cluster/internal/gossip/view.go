@@ -25,7 +25,9 @@ type view struct {
 	closed   bool
 	own      catalog
 	peers    map[string]*peer
-	early    *fifo[catalog] // of members not heard of yet
+	absent   map[string]*absentee
+	order    []Member       // see ring; nil when the members have changed
+	early    *fifo[catalog] // of members not heard of yet, or given up
 	departed *fifo[catalog] // farewells
 	lost     *fifo[lostNode]
 }
@@ -45,6 +47,7 @@ func newView(self Member, verdictDelay time.Duration, events *eventQueue, out *d
 		out:          out,
 		own:          catalog{node: self.Node, incarnation: self.Incarnation},
 		peers:        make(map[string]*peer),
+		absent:       make(map[string]*absentee),
 		early:        newFIFO[catalog](maxEarly),
 		departed:     newFIFO[catalog](maxDeparted),
 		lost:         newFIFO[lostNode](maxLost),
@@ -71,9 +74,19 @@ func (v *view) hasLeft(name string) bool {
 
 // joined records that memberlist found a member alive.
 func (v *view) joined(m Member) {
-	name := m.name()
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if v.peers[m.name()] == nil && v.successor(m) {
+		v.miss(m, 0) // memberlist is late, or the clocks are wrong: an answer will tell
+		return
+	}
+	v.appear(m)
+}
+
+// appear needs the lock.
+func (v *view) appear(m Member) {
+	name := m.name()
+	delete(v.absent, name)
 	if _, left := v.departed.get(name); left || v.closed || m.name() == v.self.name() {
 		return
 	}
@@ -83,7 +96,12 @@ func (v *view) joined(m Member) {
 	}
 	p := &peer{member: m}
 	v.peers[name] = p
-	v.out.queue.setMembers(len(v.peers) + 1)
+	v.changed()
+	for _, former := range v.peers { // an address has one process
+		if former != p && former.member.Address == m.Address {
+			v.desert(former, 0)
+		}
+	}
 	v.lost.remove(m.Node)
 	v.events.add(name, Joined{m})
 	if c, ok := v.early.get(name); ok {
@@ -98,6 +116,7 @@ func (v *view) joined(m Member) {
 func (v *view) gone(name string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	delete(v.absent, name)
 	p := v.peers[name]
 	if p == nil || p.verdict != nil || v.closed {
 		return
@@ -124,6 +143,12 @@ func (v *view) failed(p *peer) {
 func (v *view) remove(p *peer) {
 	p.acquit()
 	delete(v.peers, p.member.name())
+	v.changed()
+}
+
+// changed needs the lock.
+func (v *view) changed() {
+	v.order = nil
 	v.out.queue.setMembers(len(v.peers) + 1)
 }
 
@@ -156,6 +181,7 @@ func (v *view) learn(c catalog, relay bool) {
 	switch {
 	case c.version == farewell:
 		v.early.remove(name)
+		delete(v.absent, name)
 		v.departed.put(name, c)
 		if p != nil {
 			v.remove(p)

@@ -158,3 +158,17 @@ func FuzzDecodeState(f *testing.F) {
 		}
 	})
 }
+
+func FuzzDecodeReport(f *testing.F) {
+	f.Add(encodeReport(report{about: Member{Node: "a", Incarnation: 1}, by: Member{Node: "b", Incarnation: 2}, found: true}))
+	f.Add(newCatalog("a", 1, 1, []byte("data")).wire)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r, is, err := decodeReport(b)
+		if err != nil || !is {
+			return
+		}
+		if again, is, err := decodeReport(encodeReport(r)); err != nil || !is || again != r {
+			t.Errorf("%+v became %+v, %v, %v", r, again, is, err)
+		}
+	})
+}
