@@ -3,4 +3,7 @@
 // dependency of Troupe, and it has no code besides its benchmarks:
 //
 //	cd demo/bench && go test -bench .
+//
+// The program figures beside it compares Troupe with an earlier commit of itself, by what
+// a cluster of processes promises under restarts, crashes, splits and hanging disks.
 package bench

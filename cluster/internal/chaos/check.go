@@ -30,7 +30,7 @@ func Check(events []Event, patience time.Duration) (Report, error) {
 		switch e.Outcome {
 		case Done:
 			report.Done++
-		case Not:
+		case Not, Refused:
 			report.Not++
 		default:
 			report.Unknown++
@@ -66,7 +66,7 @@ func linearizable(key string, history []Event, model porcupine.Model, operation 
 		if o, ok := operation(e); ok {
 			o.ClientId = i
 			o.Call = e.Began
-			if o.Return = e.Ended; e.Outcome != Done && e.Outcome != Not {
+			if o.Return = e.Ended; e.Outcome != Done && e.Outcome != Not && e.Outcome != Refused {
 				o.Return = math.MaxInt64 // it may take effect at any time
 			}
 			operations = append(operations, o)
@@ -74,11 +74,28 @@ func linearizable(key string, history []Event, model porcupine.Model, operation 
 	}
 	switch porcupine.CheckOperationsTimeout(model, operations, patience) {
 	case porcupine.Illegal:
-		return fmt.Errorf("the history of %s is not linearizable: %d operations", key, len(operations))
+		return fmt.Errorf("the history of %s is not linearizable: %d operations:\n%s", key, len(operations), listed(history))
 	case porcupine.Unknown:
 		return fmt.Errorf("the history of %s could not be judged within %v: %d operations", key, patience, len(operations))
 	}
 	return nil
+}
+
+// listed has a line for each event, in the order in which they began, with times in
+// microseconds.
+func listed(history []Event) string {
+	var text strings.Builder
+	order := slices.SortedStableFunc(slices.Values(history), func(a, b Event) int { return cmp.Compare(a.Began, b.Began) })
+	for _, e := range order {
+		since := (e.Began - order[0].Began) / 1000
+		took := "never ended"
+		if e.Ended != 0 {
+			took = fmt.Sprint("took ", (e.Ended-e.Began)/1000)
+		}
+		fmt.Fprintf(&text, "  at %d %s: %s %s %s value=%q expect=%q got=%q token=%d: %s %s\n",
+			since, took, e.ID, e.Node, e.Kind, e.Value, e.Expect, e.Got, e.Token, e.Outcome, e.Error)
+	}
+	return text.String()
 }
 
 // registers is the model of a record: its state is the value, which is unique.
@@ -101,7 +118,7 @@ func registers() porcupine.Model {
 				return true, strconv.Itoa(n + 1)
 			case Swap:
 				if e.Expect == state {
-					return e.Outcome != Not, e.Value
+					return e.Outcome != Refused, e.Value
 				}
 				return !known, state
 			}
@@ -112,7 +129,7 @@ func registers() porcupine.Model {
 }
 
 func registerOperation(e Event) (porcupine.Operation, bool) {
-	useless := e.Outcome == Not && e.Kind != Swap || e.Kind == Get && e.Outcome != Done
+	useless := e.Outcome == Not || e.Kind == Get && e.Outcome != Done
 	return porcupine.Operation{Input: e}, !useless
 }
 

@@ -35,6 +35,7 @@ type Outcome string
 // The outcomes. An event that has none was cut off by the end of its process.
 const (
 	Done    Outcome = "done"
+	Refused Outcome = "refused" // without effect, since its condition did not hold
 	Not     Outcome = "not"     // surely without effect
 	Unknown Outcome = "unknown" // an error: with or without effect
 )
@@ -54,6 +55,8 @@ type Event struct {
 	Token   uint64  `json:"token,omitempty"`
 	Attempt int     `json:"attempt,omitempty"` // of a delivery
 	Error   string  `json:"error,omitempty"`
+	// Failed is the code of an error that is no refusal and was not asked for.
+	Failed string `json:"failed,omitempty"`
 }
 
 // Recorder writes down events, one line when it begins and one when it has ended, so

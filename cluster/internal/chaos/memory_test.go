@@ -5,6 +5,8 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -25,6 +27,7 @@ func TestMain(m *testing.M) {
 var (
 	seed   = flag.Uint64("seed", 1, "of the faults")
 	rounds = flag.Uint64("rounds", 1, "how many seeds from there on")
+	kinds  = flag.String("kinds", "", "of faults: words of their names, with commas between them; all if empty")
 	length = flag.Duration("chaos", usualLength, "how long faults happen, in the time of the test")
 )
 
@@ -44,8 +47,9 @@ func inMemory(t *testing.T, nodes int, seed uint64) {
 		dirs[i] = clustertest.TempDir(t)
 	}
 	var record bytes.Buffer
+	var apart []Apart
 	clustertest.Run(t, 0, func(t *testing.T, c *clustertest.Cluster) {
-		target := &memory{t: t, c: c, dirs: dirs, record: &lockedBuffer{to: &record}, seed: seed, stops: make([]func(), nodes)}
+		target := &memory{t: t, c: c, dirs: dirs, record: &lockedBuffer{to: &record}, seed: seed, clients: make([]*Client, nodes), stops: make([]func(), nodes)}
 		for i := range nodes {
 			target.nodes = append(target.nodes, c.Start(fmt.Sprintf("node-%d", i), cluster.WithStateDir(dirs[i])))
 		}
@@ -53,15 +57,25 @@ func inMemory(t *testing.T, nodes int, seed uint64) {
 		for i, n := range target.nodes { // two halves may else found a core each
 			target.recovers(i, n)
 		}
+		began := time.Now()
 		for i := range nodes {
 			target.work(i)
 		}
-		Torment(t.Context(), target, seed, *length, func(what string) { t.Log(what) })
+		plan := Plan{Seed: seed, Length: *length, Log: func(what string) { t.Log(what) }}
+		if *kinds != "" {
+			plan.Kinds = strings.Split(*kinds, ",")
+		}
+		apart = Torment(t.Context(), target, plan)
 		target.c.Network.Heal()
 		for i, n := range target.nodes {
 			target.recovers(i, n)
 		}
 		pause(t.Context(), newRandom(seed), time.Second)
+		auditing, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := target.clients[0].Audit(auditing, began); err != nil {
+			t.Error(err)
+		}
 		for i := range nodes {
 			target.stops[i]()
 		}
@@ -72,6 +86,7 @@ func inMemory(t *testing.T, nodes int, seed uint64) {
 	}
 	report, err := Check(events, 5*time.Minute)
 	t.Logf("%+v", report)
+	t.Logf("of what nodes were asked that were not apart:\n%v", Count(events, apart, host))
 	if err != nil {
 		t.Errorf("seed %d: %v", seed, err)
 	}
@@ -90,6 +105,7 @@ type memory struct {
 	resource MemoryResource
 	seed     uint64
 	runs     int
+	clients  []*Client
 	stops    []func()
 }
 
@@ -110,10 +126,50 @@ func (m *memory) Leader() int {
 	return -1
 }
 
+// voters is how many there are by default.
+const voters = 3
+
+func (m *memory) AwaitVoters() {
+	for start := time.Now(); ; <-time.After(100 * time.Millisecond) {
+		ctx, cancel := context.WithTimeout(m.t.Context(), timeout)
+		status, err := m.nodes[0].Store().Status(ctx)
+		cancel()
+		if err == nil && len(status.Voters) == voters {
+			return
+		}
+		if time.Since(start) > time.Minute {
+			m.t.Errorf("the core lacks voters a minute after the last fault: %v, %v", status.Voters, err)
+			return
+		}
+	}
+}
+
 func (m *memory) Kill(i int) {
 	m.c.Crash(i)
 	m.stops[i]()
 }
+
+// Leave lets the clients work on, as those of a process do.
+func (m *memory) Leave(i int) {
+	ctx, cancel := context.WithTimeout(m.t.Context(), time.Minute)
+	defer cancel()
+	if err := m.nodes[i].Leave(ctx); err != nil {
+		m.t.Logf("%s: %v", host(i), err) // without a majority it may
+	}
+	m.stops[i]()
+}
+
+func (m *memory) Wipe(i int) {
+	<-m.nodes[i].Done() // it has its folder as long as that
+	if err := os.RemoveAll(m.dirs[i]); err != nil {
+		m.t.Error(err)
+	}
+}
+
+// CanHang is false: this file system is not one in memory.
+func (m *memory) CanHang() bool { return false }
+func (m *memory) Hang(int)      {}
+func (m *memory) Unhang(int)    {}
 
 func (m *memory) Restart(i int) {
 	<-m.nodes[i].Done() // it has its folder as long as that
@@ -128,6 +184,7 @@ func (m *memory) work(i int) {
 	m.runs++
 	run := fmt.Sprintf("%s.%d", host(i), m.runs)
 	client := &Client{Node: m.nodes[i], Recorder: NewRecorder(run, m.record), Resource: &m.resource, Seed: m.seed + uint64(m.runs), Run: run}
+	m.clients[i] = client
 	if err := client.Serve(); err != nil {
 		m.t.Error(err)
 	}

@@ -22,6 +22,8 @@ type Client struct {
 	Seed     uint64
 	// Run names the run of the process: no two have the same.
 	Run string
+
+	over func() bool // whether Work has been told to end
 }
 
 // timeout is how long one operation may take.
@@ -30,12 +32,21 @@ const timeout = 3 * time.Second
 // Work lets all kinds of clients work until ctx ends, and the groups of the durable topic
 // then get what is left. Serve comes first.
 func (c *Client) Work(ctx context.Context) {
+	c.over = func() bool { return ctx.Err() != nil }
 	var running sync.WaitGroup
 	for i, work := range []func(context.Context, *rand.Rand){c.registers, c.registers, c.counter, c.locks, c.campaigns, c.touches, c.topics} {
 		random := rand.New(rand.NewPCG(c.Seed, uint64(i)))
 		running.Go(func() { work(ctx, random) })
 	}
 	running.Wait()
+}
+
+// sleep waits, unless ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(d):
+	}
 }
 
 // newRandom returns a source of its own for everything that has a seed.
@@ -51,9 +62,55 @@ func pause(ctx context.Context, random *rand.Rand, most time.Duration) bool {
 	}
 }
 
-// key changes every few seconds: what is unknown of one makes judging it harder.
+// Keys change every few seconds: what is unknown of one makes judging it harder. There are
+// some at a time.
+const (
+	keyPeriod = 5 // seconds
+	keysOnce  = 2
+)
+
 func key(kind string, random *rand.Rand) string {
-	return fmt.Sprintf("%s-%d-%d", kind, time.Now().Unix()/5, random.IntN(2))
+	return keyOf(kind, time.Now().Unix()/keyPeriod, random.IntN(keysOnce))
+}
+
+func keyOf(kind string, period int64, n int) string {
+	return fmt.Sprintf("%s-%d-%d", kind, period, n)
+}
+
+// Audit reads every record that clients may have written since a time, and tries until
+// it can. Nobody reads most of them otherwise once a few seconds are over, and a write
+// that is lost later would not show in the history.
+func (c *Client) Audit(ctx context.Context, since time.Time) error {
+	for period := since.Unix() / keyPeriod; period <= time.Now().Unix()/keyPeriod; period++ {
+		for _, kind := range []string{"register", "counter"} {
+			for n := range keysOnce {
+				if err := c.reread(ctx, keyOf(kind, period, n)); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (c *Client) reread(ctx context.Context, key string) error {
+	for {
+		e := c.Recorder.Begin(Event{Node: c.Node.Name(), Kind: Get, Key: key})
+		reading, cancel := context.WithTimeout(ctx, timeout)
+		r, err := c.Node.Store().Get(reading, key)
+		cancel()
+		if err == nil || errors.Is(err, persistence.ErrNotFound) {
+			e.Got, e.Outcome = string(r.Value), Done
+			c.Recorder.End(e)
+			return nil
+		}
+		e.Outcome, e.Error = Unknown, err.Error()
+		c.Recorder.End(e)
+		if ctx.Err() != nil {
+			return err
+		}
+		sleep(ctx, 100*time.Millisecond)
+	}
 }
 
 func (c *Client) finish(e *Event, err error) {
@@ -61,13 +118,23 @@ func (c *Client) finish(e *Event, err error) {
 	switch {
 	case err == nil:
 		e.Outcome = Done
-	case errors.Is(err, persistence.ErrConflict), errors.As(err, &failure) && failure.NotRun:
+	case errors.Is(err, persistence.ErrConflict):
+		e.Outcome = Refused
+	case errors.As(err, &failure) && failure.NotRun:
 		e.Outcome = Not
 	default:
 		e.Outcome = Unknown
 	}
+	c.end(e, err)
+}
+
+// end notes that an operation has ended, with an outcome that is known.
+func (c *Client) end(e *Event, err error) {
 	if err != nil {
 		e.Error = err.Error()
+		if !errors.Is(err, persistence.ErrConflict) && !c.over() {
+			e.Failed = actor.CodeOf(err).String()
+		}
 	}
 	c.Recorder.End(e)
 }
@@ -124,8 +191,8 @@ func (c *Client) counter(ctx context.Context, random *rand.Rand) {
 			for {
 				r, err := c.Node.Store().Get(ctx, key)
 				if err != nil && !errors.Is(err, persistence.ErrNotFound) {
-					e.Outcome, e.Error = Not, err.Error() // nothing was written
-					c.Recorder.End(e)
+					e.Outcome = Not // nothing was written
+					c.end(e, err)
 					return
 				}
 				n, _ := strconv.Atoi(string(r.Value)) // 0 if there is none

@@ -88,9 +88,7 @@ func (c *Core) OpenSession(ctx context.Context) (*Session, error) {
 		return nil, fmt.Errorf("consensus: opening a session: %w", errors.Join(ctx.Err(), err))
 	}
 	renewing, stop := context.WithCancel(c.ctx)
-	s := &Session{core: c, id: id, revision: revision, stop: stop, done: make(chan struct{})}
-	s.deadline = sent.Add(c.hold())
-	s.timer = time.AfterFunc(time.Until(s.deadline), s.expire)
+	s := newSession(c, id, revision, sent, stop)
 	if !c.enter() {
 		s.lose(errClosed())
 		return nil, errClosed()
@@ -103,6 +101,16 @@ func (c *Core) OpenSession(ctx context.Context) (*Session, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// newSession returns a session whose opening was sent at a time; stop ends its renewing.
+func newSession(c *Core, id string, revision persistence.Revision, sent time.Time, stop func()) *Session {
+	s := &Session{core: c, id: id, revision: revision, stop: stop, done: make(chan struct{})}
+	s.mu.Lock() // the timer may fire at once
+	defer s.mu.Unlock()
+	s.deadline = sent.Add(c.hold())
+	s.timer = time.AfterFunc(time.Until(s.deadline), s.expire)
+	return s
 }
 
 // hold is how long a session surely holds after a renewal was sent.

@@ -309,6 +309,19 @@ func TestRecordThatAnotherHasWrittenIsNotDeleted(t *testing.T) {
 	})
 }
 
+// Its timer fires at once, which must not be before the session has one.
+func TestSessionWhoseOpeningTookTooLongHasEnded(t *testing.T) {
+	c := &Core{config: Config{Timing: LAN()}}
+	for range 1000 {
+		stopped := false
+		s := newSession(c, "x", 1, time.Now().Add(-time.Hour), func() { stopped = true })
+		<-s.Done()
+		if err := s.Err(); !errors.Is(err, ErrSessionEnded) || !stopped {
+			t.Fatalf("it ended with %v; its renewing ended: %v", err, stopped)
+		}
+	}
+}
+
 func TestSessionEndsWithItsNode(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)

@@ -138,8 +138,12 @@ func (c *child) do(ctx context.Context, command string, args []string) (any, err
 		return nil, nil
 	case "moved": // waits until nothing answers on the node any more
 		return c.pulses.moved(ctx, args[0])
+	case "audit": // reads what clients have written since a time
+		return nil, c.tormented.audit(ctx, args[0])
 	case "rest":
 		return nil, c.tormented.stop()
+	case "voters": // waits until the replicated store has so many
+		return nil, c.awaitVoters(ctx, args[0])
 	case "write": // waits until it can write to the replicated store
 		return nil, c.write(ctx)
 	}

@@ -15,8 +15,9 @@ import (
 
 // tormented is the clients of a child.
 type tormented struct {
-	mu   sync.Mutex
-	stop func() error
+	mu     sync.Mutex
+	client *chaos.Client
+	stop   func() error
 }
 
 func (w *tormented) start(c *child, file, resource, run, seed string) error {
@@ -40,6 +41,7 @@ func (w *tormented) start(c *child, file, resource, run, seed string) error {
 	}()
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.client = client
 	w.stop = func() error {
 		cancel()
 		<-done
@@ -49,6 +51,18 @@ func (w *tormented) start(c *child, file, resource, run, seed string) error {
 		return out.Close()
 	}
 	return nil
+}
+
+// audit reads what all clients have written since then, in seconds since 1970.
+func (w *tormented) audit(ctx context.Context, since string) error {
+	seconds, err := strconv.ParseInt(since, 10, 64)
+	if err != nil {
+		return err
+	}
+	w.mu.Lock()
+	client := w.client
+	w.mu.Unlock()
+	return client.Audit(ctx, time.Unix(seconds, 0))
 }
 
 // write writes a record, and goes on trying until that succeeds.
@@ -61,6 +75,23 @@ func (c *child) write(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return err
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// awaitVoters waits until the replicated store has so many voters.
+func (c *child) awaitVoters(ctx context.Context, count string) error {
+	for {
+		asking, cancel := context.WithTimeout(ctx, time.Second)
+		status, err := c.node.Load().Store().Status(asking)
+		cancel()
+		if err == nil && strconv.Itoa(len(status.Voters)) == count {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("the voters are %v: %w", status.Voters, context.Cause(ctx))
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
