@@ -157,7 +157,7 @@ func (p *Partition) refuse(t *transaction, err error) {
 	}
 	for _, e := range t.buried {
 		if e.state == buried {
-			e.state = dying
+			e.group.become(e, dying)
 			e.group.counters.dead--
 			p.dying = append(p.dying, e)
 		}
@@ -179,6 +179,7 @@ func (p *Partition) applied(t *transaction, revision persistence.Revision, took 
 		p.finish(t, nil)
 		return
 	}
+	before := p.head.logs
 	p.head, p.revision = t.after, revision
 	named := t.identities // apart from t, which would stay with it
 	p.known.add(&named)
@@ -203,6 +204,9 @@ func (p *Partition) applied(t *transaction, revision persistence.Revision, took 
 	for _, l := range p.logs() {
 		l.arm()
 		for _, g := range l.groups {
+			if l.extent().first > before[l.index].first {
+				g.skipLoaded()
+			}
 			g.wake()
 		}
 	}

@@ -103,17 +103,11 @@ func (l *Log) Purge(ctx context.Context, before Position) error {
 	if err != nil {
 		return err
 	}
-	o := &operation{prepare: func(t *transaction) error {
+	return l.p.operate(ctx, &operation{prepare: func(t *transaction) error {
 		x := &t.after.logs[l.index]
 		x.first = offset(x)
 		return nil
-	}}
-	o.applied = func(*transaction) {
-		for _, g := range l.groups {
-			g.skipLoaded(l.extent().first)
-		}
-	}
-	return l.p.operate(ctx, o)
+	}})
 }
 
 // group returns the one of that name. It is called with the lock.
@@ -128,20 +122,4 @@ func (l *Log) group(name string) (*group, error) {
 // replace makes g begin anew at an offset.
 func (t *transaction) replace(g *group, at Offset) {
 	t.progress[g] = &progress{position: at, reserved: at, clean: true, counters: g.counters}
-}
-
-// skipLoaded gives up loaded events that have been removed.
-func (g *group) skipLoaded(first Offset) {
-	if g.broken != nil {
-		return
-	}
-	for _, e := range append([]*entry(nil), g.loaded...) {
-		if e.event.Offset < first && e.state != gone {
-			g.end(e)
-			g.counters.missed++
-		}
-	}
-	g.skipRemoved()
-	g.dirty = true
-	g.log.p.flushSoon()
 }
