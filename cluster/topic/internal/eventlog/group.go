@@ -24,15 +24,15 @@ type group struct {
 	past        []run  // what is known of the events from cursor on
 	loaded      []*entry
 	live        int // of loaded, those that the group is not done with
-	held        int // of those, the ones that are not parked
-	bytes       int // of the latter
-	idle        int // of the latter, those that may be parked
-	parkedBytes int
+	retrying    int // of those, the ones that wait for a retry, their own or of the one before
+	bytes       int // of those that are not parked
+	idle        int // of the latter, the ones that may be
+	parkedBytes int // of those that are parked
 	ready       *entryHeap
-	absent      *entryHeap          // ready, and parked
-	timed       *entryHeap          // delivered and delayed
-	keys        map[string][]*entry // that are occupied, and the events that wait for that
-	moved       int                 // how often all of this was replaced
+	absent      *entryHeap       // ready, and parked
+	timed       *entryHeap       // delivered and delayed
+	keys        map[string]*line // that are occupied
+	moved       int              // how often all of this was replaced
 	counters    counters
 
 	durable  Offset // the position in the store
@@ -47,7 +47,7 @@ type group struct {
 }
 
 func newGroup(l *Log, name string) *group {
-	return &group{log: l, name: name, ready: byOffset(), absent: byOffset(), timed: byTime(), keys: map[string][]*entry{}}
+	return &group{log: l, name: name, ready: byOffset(), absent: byOffset(), timed: byTime(), keys: map[string]*line{}}
 }
 
 // restore makes the group go on from what is known of it.
@@ -66,8 +66,8 @@ func (g *group) forget() {
 	for _, c := range g.consumers {
 		clear(c.delivered)
 	}
-	g.loaded, g.live, g.held, g.bytes, g.idle, g.parkedBytes = nil, 0, 0, 0, 0, 0
-	g.ready, g.absent, g.timed, g.keys = byOffset(), byOffset(), byTime(), map[string][]*entry{}
+	g.loaded, g.live, g.retrying, g.bytes, g.idle, g.parkedBytes = nil, 0, 0, 0, 0, 0
+	g.ready, g.absent, g.timed, g.keys = byOffset(), byOffset(), byTime(), map[string]*line{}
 	g.moved++
 	g.failure, g.retry = nil, time.Time{}
 }
@@ -85,8 +85,8 @@ func (g *group) skipRemoved() {
 	}
 }
 
-// skipLoaded gives up what has been removed from the log, but for what is being handled
-// and what is about to be a dead letter.
+// skipLoaded gives up what has been removed from the log, also if it is delivered, but not
+// what is about to become a dead letter.
 func (g *group) skipLoaded() {
 	if g.broken != nil {
 		return
@@ -95,7 +95,7 @@ func (g *group) skipLoaded() {
 	n := sort.Search(len(g.loaded), func(i int) bool { return g.loaded[i].event.Offset >= first })
 	for _, e := range slices.Clone(g.loaded[:n]) {
 		switch e.state {
-		case waiting, ready, delayed:
+		case waiting, ready, delayed, delivered:
 			g.end(e)
 			g.counters.missed++
 			g.dirty = true
@@ -130,15 +130,15 @@ func (g *group) load(event Event) {
 	}
 	e := &entry{event: event, group: g, state: waiting, attempts: int(r.state - stateFresh), failed: int(r.failed)}
 	g.loaded = append(g.loaded, e)
-	g.count(e, 1)
 	if key := event.Key; key != "" {
-		others, occupied := g.keys[key]
-		if occupied {
-			g.keys[key] = append(others, e)
+		if line := g.keys[key]; line != nil {
+			line.others = append(line.others, e)
+			g.count(e, 1)
 			return
 		}
-		g.keys[key] = nil
+		g.keys[key] = &line{head: e}
 	}
+	g.count(e, 1)
 	g.enqueue(e)
 }
 
@@ -162,22 +162,19 @@ func (g *group) end(e *entry) {
 	if key == "" {
 		return
 	}
-	others := g.keys[key]
-	if queued {
-		switch i := slices.Index(others, e); i {
-		case 0:
-			g.keys[key] = others[1:]
-		default:
-			g.keys[key] = slices.Delete(others, i, i+1)
-		}
-		return
-	}
-	if len(others) == 0 {
+	line := g.keys[key]
+	switch {
+	case queued && line.others[0] == e:
+		line.others = line.others[1:]
+	case queued:
+		i := slices.Index(line.others, e)
+		line.others = slices.Delete(line.others, i, i+1)
+	case len(line.others) == 0:
 		delete(g.keys, key)
-		return
+	default:
+		line.head, line.others = line.others[0], line.others[1:]
+		g.enqueue(line.head)
 	}
-	g.keys[key] = others[1:]
-	g.enqueue(others[0])
 }
 
 // compact drops what the group is done with.
@@ -298,11 +295,6 @@ func (g *group) fail(e *entry, how ending, cause string, delay time.Duration) {
 		e.failed++
 	}
 	last := how == wasRejected || how != wasReleased && e.consumer.givesUp(e)
-	if !last && e.event.Offset < g.log.extent().first {
-		g.counters.missed++
-		g.end(e)
-		return
-	}
 	delete(e.consumer.delivered, e.tag)
 	g.timed.remove(e)
 	e.consumer, e.begun = nil, false

@@ -12,6 +12,12 @@ const maxParkedBytes = 16 << 20
 // parkedSize is what a parked entry takes, roughly.
 func (e *entry) parkedSize() int { return len(e.event.Key) + 256 }
 
+// line is the events of one key: they are delivered one after the other.
+type line struct {
+	head   *entry   // that is delivered, or will be next
+	others []*entry // that are loaded, and wait for it
+}
+
 // become changes the state of e, and what the group counts of it.
 func (g *group) become(e *entry, s entryState) {
 	g.count(e, -1)
@@ -21,27 +27,36 @@ func (g *group) become(e *entry, s entryState) {
 
 // count adds e to what the group has loaded, or takes it off.
 func (g *group) count(e *entry, sign int) {
+	idle := e.state == waiting || e.state == delayed
 	switch {
 	case e.state == gone:
 		return
 	case e.parked:
 		g.parkedBytes += sign * e.parkedSize()
 	default:
-		g.held += sign
 		g.bytes += sign * e.size()
-		if e.state == waiting || e.state == delayed {
+		if idle {
 			g.idle += sign
 		}
 	}
 	g.live += sign
+	if line := g.keys[e.event.Key]; idle && line != nil && line.head.state == delayed {
+		g.retrying += sign
+		if e == line.head {
+			g.retrying += sign * len(line.others)
+		}
+	} else if e.state == delayed {
+		g.retrying += sign
+	}
 }
 
-// isRoomy reports whether whole events can be added to those the group holds.
-func (g *group) isRoomy() bool { return g.held < maxLoaded && g.bytes < maxLoadedBytes }
+// isRoomy reports whether whole events can be added to those that are here.
+func (g *group) isRoomy() bool { return g.bytes < maxLoadedBytes }
 
 // canLoad reports whether events can be loaded, perhaps after others have been parked.
+// What waits for a retry does not count, but for the room that it takes.
 func (g *group) canLoad() bool {
-	return g.isRoomy() || g.idle > 0 && g.parkedBytes < maxParkedBytes
+	return g.live-g.retrying < maxLoaded && (g.isRoomy() || g.idle > 0 && g.parkedBytes < maxParkedBytes)
 }
 
 // makeRoom parks what waits, if there is no room else.

@@ -40,7 +40,7 @@ func TestEventsThatWaitHoldNobodyUp(t *testing.T) {
 						}
 						if d.Offset <= Offset(c.events) && d.Attempt == 1 && (d.Key == "" || d.Key != "slow" || d.Offset == 1) {
 							slow = append(slow, d.Offset)
-							if err := in.Nack(d.Tag, time.Hour, errors.New("not yet")); err != nil {
+							if err := in.Nack(d.Tag, 2*time.Minute, errors.New("not yet")); err != nil {
 								t.Error(err)
 							}
 							continue
@@ -64,7 +64,7 @@ func TestEventsThatWaitHoldNobodyUp(t *testing.T) {
 				for i := range after {
 					appendAll(t, p, Event{Key: fmt.Sprint("quick-", i), Payload: []byte("x")})
 				}
-				<-time.After(time.Minute)
+				<-time.After(30 * time.Second)
 				synctest.Wait()
 				if len(handled) != after {
 					t.Errorf("%d of %d events of other keys were delivered", len(handled), after)
@@ -74,7 +74,7 @@ func TestEventsThatWaitHoldNobodyUp(t *testing.T) {
 					t.Errorf("%d KiB are loaded, of events that wait", g.bytes>>10)
 				}
 				p.mu.Unlock()
-				<-time.After(2 * time.Hour)
+				<-time.After(3 * time.Minute)
 				synctest.Wait()
 				if info := p.Events.Inspect().Groups[0]; info.Lag != 0 || info.Redelivered != uint64(len(slow)) || info.Err != nil {
 					t.Errorf("%+v, after all retries of %d events", info, len(slow))
