@@ -73,8 +73,8 @@ func (a *asking) answered(err error) error {
 }
 
 // ask lets the owner of a partition answer a request, within the time of ctx. It is asked
-// again where it was surely not done, and also where it may have been if again.
-func ask[R any, Q actor.Request[peer, R]](ctx context.Context, a *asking, s *stream, partition int, again bool, q Q) (R, error) {
+// again while that is of use, also if it may have been done: all requests are idempotent.
+func ask[R any, Q actor.Request[peer, R]](ctx context.Context, a *asking, s *stream, partition int, q Q) (R, error) {
 	var none R
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -83,7 +83,7 @@ func ask[R any, Q actor.Request[peer, R]](ctx context.Context, a *asking, s *str
 		if o := s.assignment.Load().owners[partition]; o.known() {
 			a.begin()
 			r, err := attempt[R](ctx, s.extension, o.Node, q)
-			if err == nil || !isPassing(err) || !again && !actor.AsError(err).NotRun {
+			if err == nil || !isPassing(err) {
 				return r, a.answered(err)
 			}
 			a.failed(err)

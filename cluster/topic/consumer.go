@@ -3,6 +3,7 @@ package topic
 import (
 	"context"
 	"log/slog"
+	"math"
 	"sync"
 	"time"
 
@@ -206,7 +207,7 @@ func (c *consumer) handle(a *arrival, handler func(context.Context, any) error) 
 	ctx, cancel := context.WithTimeout(a.inlet.ctx, deadline)
 	defer cancel()
 	c.begin(a)
-	late := time.AfterFunc(deadline+deadline/10, func() {
+	late := time.AfterFunc(withGrace(deadline), func() {
 		c.settle(c.sub.ctx, a, actor.Errorf(actor.DeadlineExceeded, "the handler took longer than %v", deadline))
 		c.pause(a)
 	})
@@ -215,6 +216,11 @@ func (c *consumer) handle(a *arrival, handler func(context.Context, any) error) 
 		c.begin(nil)
 	}()
 	return handler(ctx, event)
+}
+
+// withGrace returns a deadline and a tenth of it more.
+func withGrace(deadline time.Duration) time.Duration {
+	return deadline + min(deadline/10, math.MaxInt64-deadline)
 }
 
 // settle has the owner told what has become of an event; the first time counts.

@@ -205,7 +205,7 @@ func (p *Partition) applied(t *transaction, revision persistence.Revision, took 
 		l.arm()
 		for _, g := range l.groups {
 			if l.extent().first > before[l.index].first {
-				g.skipLoaded()
+				g.skipLoaded(false)
 			}
 			g.wake()
 		}

@@ -28,8 +28,9 @@
 //   - Memory is bounded: a group has 4 MiB of events, the names of others in 16 MiB, and
 //     about 10,000 that are delivered or wait for one with their key. Where that is
 //     reached, the group waits, and [Log.Inspect] says so.
-//   - What has been removed is over for all groups, also if it is delivered, is counted
-//     as missed, and is not delivered any more.
+//   - What the limits or [Log.Purge] have removed is not delivered any more, and counted as
+//     missed. What is being delivered when the limits remove it occupies its key until that
+//     is over, and is missed unless it is acknowledged; Purge ends it at once.
 //
 // # How it works
 //

@@ -85,9 +85,9 @@ func (g *group) skipRemoved() {
 	}
 }
 
-// skipLoaded gives up what has been removed from the log, also if it is delivered, but not
-// what is about to become a dead letter.
-func (g *group) skipLoaded() {
+// skipLoaded gives up what has been removed from the log, but for what is delivered, unless
+// all is said, and what is about to become a dead letter.
+func (g *group) skipLoaded(all bool) {
 	if g.broken != nil {
 		return
 	}
@@ -95,11 +95,16 @@ func (g *group) skipLoaded() {
 	n := sort.Search(len(g.loaded), func(i int) bool { return g.loaded[i].event.Offset >= first })
 	for _, e := range slices.Clone(g.loaded[:n]) {
 		switch e.state {
-		case waiting, ready, delayed, delivered:
-			g.end(e)
-			g.counters.missed++
-			g.dirty = true
+		case gone, dying, buried:
+			continue
+		case delivered:
+			if !all {
+				continue
+			}
 		}
+		g.end(e)
+		g.counters.missed++
+		g.dirty = true
 	}
 	g.skipRemoved()
 	if g.dirty {
@@ -295,6 +300,11 @@ func (g *group) fail(e *entry, how ending, cause string, delay time.Duration) {
 		e.failed++
 	}
 	last := how == wasRejected || how != wasReleased && e.consumer.givesUp(e)
+	if !last && e.event.Offset < g.log.extent().first {
+		g.counters.missed++
+		g.end(e)
+		return
+	}
 	delete(e.consumer.delivered, e.tag)
 	g.timed.remove(e)
 	e.consumer, e.begun = nil, false

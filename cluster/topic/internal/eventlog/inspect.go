@@ -102,6 +102,14 @@ func (g *group) lag() uint64 {
 	if g.cursor == 0 {
 		return lag // it is broken
 	}
+	for _, e := range g.loaded {
+		if e.event.Offset >= x.first {
+			break
+		}
+		if e.state != gone {
+			lag-- // it is removed, and delivered
+		}
+	}
 	at := g.cursor
 	for _, r := range g.past {
 		end := at + Offset(r.length)

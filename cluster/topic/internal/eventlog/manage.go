@@ -95,7 +95,8 @@ func (l *Log) DeleteGroup(ctx context.Context, name string) error {
 	return l.p.operate(ctx, o)
 }
 
-// Purge removes the events before a position. Groups go on behind them. When it returns
+// Purge removes the events before a position, and ends their deliveries. Groups go on
+// behind them. When it returns
 // without an error, that is durable; their room is free soon after. Errors are those
 // of [Log.Append].
 func (l *Log) Purge(ctx context.Context, before Position) error {
@@ -103,11 +104,17 @@ func (l *Log) Purge(ctx context.Context, before Position) error {
 	if err != nil {
 		return err
 	}
-	return l.p.operate(ctx, &operation{prepare: func(t *transaction) error {
+	o := &operation{prepare: func(t *transaction) error {
 		x := &t.after.logs[l.index]
 		x.first = offset(x)
 		return nil
-	}})
+	}}
+	o.applied = func(*transaction) {
+		for _, g := range l.groups {
+			g.skipLoaded(true)
+		}
+	}
+	return l.p.operate(ctx, o)
 }
 
 // group returns the one of that name. It is called with the lock.
