@@ -3,18 +3,19 @@ package topic
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/troupe-go/troupe/actor"
-	"github.com/troupe-go/troupe/cluster"
 	"github.com/troupe-go/troupe/cluster/clustertest"
 )
 
 // Whatever is the first thing that a node does with a durable topic waits for the owners of
 // its partitions, also where nobody has used the topic before.
 func TestTheFirstUseWaitsForTheOwners(t *testing.T) {
-	for name, use := range map[string]func(ctx context.Context, orders *Topic[Placed]) error{
+	uses := map[string]func(ctx context.Context, orders *Topic[Placed]) error{
 		"Publish":               func(ctx context.Context, on *Topic[Placed]) error { return on.Publish(ctx, Placed{}) },
 		"Purge(End)":            func(ctx context.Context, on *Topic[Placed]) error { return on.Purge(ctx, End()) },
 		"Purge(Start)":          func(ctx context.Context, on *Topic[Placed]) error { return on.Purge(ctx, Start()) },
@@ -45,19 +46,21 @@ func TestTheFirstUseWaitsForTheOwners(t *testing.T) {
 			_, err := List(ctx, on.extension.node)
 			return err
 		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			playDurable(t, 3, func(t *testing.T, c *clustertest.Cluster) {
-				ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-				defer cancel()
-				for round, n := range []*cluster.Node{c.Node(0), c.Node(1), c.Node(2), c.Start("node-3"), c.Node(0), c.Node(1)} {
-					orders := Of[Placed](n, fmt.Sprint("orders-", round/5), Durable(), Partitions(4))
-					if err := use(ctx, orders); err != nil {
-						t.Errorf("%s: %v", n.Name(), err)
-					}
-				}
-			})
-		})
 	}
+	playDurable(t, 3, func(t *testing.T, c *clustertest.Cluster) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		nodes := nodes(c, 3)
+		for number, name := range slices.Sorted(maps.Keys(uses)) {
+			for _, n := range nodes {
+				orders := Of[Placed](n, fmt.Sprint("orders-", number), Durable(), Partitions(4))
+				if err := uses[name](ctx, orders); err != nil {
+					t.Errorf("%s on %s: %v", name, n.Name(), err)
+				}
+			}
+			if number%4 == 0 {
+				nodes = append(nodes, c.Start(fmt.Sprint("node-", len(nodes))))
+			}
+		}
+	})
 }

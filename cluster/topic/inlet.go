@@ -71,16 +71,14 @@ func (c *consumer) attach(ctx context.Context, partition int, o owner) (*inlet, 
 	}
 	in.ctx, in.cancel = context.WithCancel(c.sub.ctx)
 	x.inlets.add(in)
-	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
-	defer cancel()
-	_, err = actor.Ask(ctx, to, attach{
+	_, err = attempt[done](ctx, x, o.Node, attach{
 		In: in.source, Node: x.node.Name(), Inlet: in.id,
 		Group: c.config.group, From: c.config.from.place, Window: c.config.window,
 		AckDeadline: c.config.ackDeadline, MaxAttempts: c.config.maxAttempts,
 	})
 	if err != nil {
 		in.end()
-		if !actor.AsError(err).NotRun {
+		if !isUndone(err) {
 			in.leave(ctx) // it may be attached after all
 		}
 		return nil, err

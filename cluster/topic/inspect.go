@@ -178,16 +178,16 @@ func (t *Topic[T]) Seek(ctx context.Context, group string, to Position) error {
 // owner is asked. It is durable when Purge returns without an error; with one, it may have
 // happened in some of the partitions. Errors are those of [Topic.Inspect].
 func (t *Topic[T]) Purge(ctx context.Context, before Position) error {
-	place := func(int) place { return before.place }
+	until := func(int) place { return before.place }
 	if before.place.Of == ofEnd {
 		// To try that again would remove more, if more has come.
 		ends, err := t.Inspect(ctx)
 		if err != nil {
 			return err
 		}
-		place = func(partition int) place { return AtOffset(partition, ends.Partitions[partition].Next).place }
+		until = func(partition int) place { return AtOffset(partition, ends.Partitions[partition].Next).place }
 	}
-	return manage(ctx, t.source, func(in logName) purge { return purge{In: in, Before: place(in.Partition)} }, before.place.concerns)
+	return manage(ctx, t.source, func(in logName) purge { return purge{In: in, Before: until(in.Partition)} }, before.place.concerns)
 }
 
 // DeleteGroup forgets a group of a durable topic, which then holds no events back. It is

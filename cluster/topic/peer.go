@@ -155,7 +155,7 @@ func later[R any](p *peerActor, ctx *actor.Context, in logName, work func(ctx co
 		if err == nil {
 			answer, err = work(ctx, t, in.log(partition))
 		}
-		reply.Send(answer, err)
+		reply.Send(answer, undone(err))
 	})
 	if !begun {
 		err = errLeft(x.node)
