@@ -2,6 +2,7 @@ package topic
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"math"
 	"sync"
@@ -215,7 +216,11 @@ func (c *consumer) handle(a *arrival, handler func(context.Context, any) error) 
 		late.Stop()
 		c.begin(nil)
 	}()
-	return handler(ctx, event)
+	err = handler(ctx, event)
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		err = context.Cause(ctx) // nobody has cancelled what the handler reports
+	}
+	return err
 }
 
 // withGrace returns a deadline and a tenth of it more.
