@@ -61,7 +61,7 @@ func (g *group) canLoad() bool {
 
 // makeRoom parks what waits, if there is no room else.
 func (g *group) makeRoom() {
-	if g.isRoomy() {
+	if g.isRoomy() || g.idle == 0 {
 		return
 	}
 	for _, e := range g.loaded {
