@@ -58,8 +58,8 @@ func TestWhatIsRemovedIsNotPending(t *testing.T) {
 					if g = p.Events.Inspect().Groups[0]; g.Missed != uint64(info.First)-1 || g.Position != info.First {
 						t.Errorf("%+v: want %d events missed", g, info.First-1)
 					}
-					in = join(t, p.Events, ConsumerConfig{})
 					appendAll(t, p, Event{Key: "a", Payload: make([]byte, 10)})
+					in = join(t, p.Events, ConsumerConfig{})
 					first := p.Events.Inspect().First
 					for o := first; o <= info.Next; o++ {
 						in.ack(t, in.want(t, o)...)
