@@ -57,7 +57,7 @@ func (a *asking) failed(err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.asked, a.last = false, err
-	a.maybe = a.maybe || !actor.AsError(err).NotRun
+	a.maybe = a.maybe || !isUndone(err)
 }
 
 // answered returns err, which says nothing of attempts before.
@@ -73,8 +73,8 @@ func (a *asking) answered(err error) error {
 }
 
 // ask lets the owner of a partition answer a request, within the time of ctx. It is asked
-// again where it was surely not done, and also where it may have been if again.
-func ask[R any, Q actor.Request[peer, R]](ctx context.Context, a *asking, s *stream, partition int, again bool, q Q) (R, error) {
+// again while that is of use, also if it may have been done: all requests are idempotent.
+func ask[R any, Q actor.Request[peer, R]](ctx context.Context, a *asking, s *stream, partition int, q Q) (R, error) {
 	var none R
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -83,7 +83,7 @@ func ask[R any, Q actor.Request[peer, R]](ctx context.Context, a *asking, s *str
 		if o := s.assignment.Load().owners[partition]; o.known() {
 			a.begin()
 			r, err := attempt[R](ctx, s.extension, o.Node, q)
-			if err == nil || !isPassing(err) || !again && !actor.AsError(err).NotRun {
+			if err == nil || !isPassing(err) {
 				return r, a.answered(err)
 			}
 			a.failed(err)
@@ -100,15 +100,27 @@ func ask[R any, Q actor.Request[peer, R]](ctx context.Context, a *asking, s *str
 	}
 }
 
+// attempt asks a node once. What is over at the node, or for the attempt, is not over for the
+// caller: only the end of ctx is Canceled or DeadlineExceeded.
 func attempt[R any, Q actor.Request[peer, R]](ctx context.Context, x *extension, node string, q Q) (R, error) {
 	var none R
 	to, err := x.peerOn(node)
 	if err != nil {
 		return none, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+	limited, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
-	return actor.Ask(ctx, to, q)
+	r, err := actor.Ask(limited, to, q)
+	if err == nil || ctx.Err() != nil {
+		return r, err
+	}
+	switch e := actor.AsError(err); e.Code {
+	case actor.Canceled:
+		err = &actor.Error{Code: actor.Unavailable, NotRun: e.NotRun, Message: "topic: node " + node + " has stopped meanwhile"}
+	case actor.DeadlineExceeded:
+		err = &actor.Error{Code: actor.Unavailable, NotRun: e.NotRun, Message: "topic: node " + node + " has not answered for " + attemptTimeout.String()}
+	}
+	return none, err
 }
 
 // isPassing reports whether an error may be over soon.
@@ -116,11 +128,29 @@ func isPassing(err error) bool {
 	e := actor.AsError(err)
 	switch e.Code {
 	case actor.Unavailable, actor.Aborted, actor.DeadlineExceeded, actor.Canceled:
-		return true // the last two are those of an attempt, or of the owner
+		return true // the last two are those of the owner
 	case actor.NotFound:
 		return e.NotRun && e.Reason == "" // the node has not started its actor, or not any more
 	}
 	return false
+}
+
+// undoneReason is that of an error of an owner that has surely not done what it was asked to.
+// It is told like this since NotRun is only of what has reached nobody.
+const undoneReason = "nothing was done"
+
+// undone returns err as the owner of a partition answers it.
+func undone(err error) error {
+	if e := actor.AsError(err); err != nil && e.NotRun && isPassing(err) {
+		return &actor.Error{Code: e.Code, Reason: undoneReason, Message: e.Message}
+	}
+	return err
+}
+
+// isUndone reports whether an attempt that has failed has surely done nothing.
+func isUndone(err error) bool {
+	e := actor.AsError(err)
+	return e.NotRun || e.Reason == undoneReason
 }
 
 // unanswered is the error for a request whose time is over, or that of this node.

@@ -2,7 +2,9 @@ package topic
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"math"
 	"sync"
 	"time"
 
@@ -206,7 +208,7 @@ func (c *consumer) handle(a *arrival, handler func(context.Context, any) error) 
 	ctx, cancel := context.WithTimeout(a.inlet.ctx, deadline)
 	defer cancel()
 	c.begin(a)
-	late := time.AfterFunc(deadline+deadline/10, func() {
+	late := time.AfterFunc(withGrace(deadline), func() {
 		c.settle(c.sub.ctx, a, actor.Errorf(actor.DeadlineExceeded, "the handler took longer than %v", deadline))
 		c.pause(a)
 	})
@@ -214,7 +216,16 @@ func (c *consumer) handle(a *arrival, handler func(context.Context, any) error) 
 		late.Stop()
 		c.begin(nil)
 	}()
-	return handler(ctx, event)
+	err = handler(ctx, event)
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		err = context.Cause(ctx) // nobody has cancelled what the handler reports
+	}
+	return err
+}
+
+// withGrace returns a deadline and a tenth of it more.
+func withGrace(deadline time.Duration) time.Duration {
+	return deadline + min(deadline/10, math.MaxInt64-deadline)
 }
 
 // settle has the owner told what has become of an event; the first time counts.

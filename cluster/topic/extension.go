@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/troupe-go/troupe/actor"
 	"github.com/troupe-go/troupe/cluster"
@@ -169,7 +170,9 @@ func (x *extension) leave(ctx context.Context) {
 	}
 	stopping.Wait()
 	x.end()
-	x.tasks.close()
+	if !x.tasks.close(ctx) {
+		x.node.Logger().Warn("durable topics have not ended in time: the replicated store does not return from what it does for them")
+	}
 	_ = x.scheduler.Stop(ctx) // fails only where a handler goes on
 }
 
@@ -191,10 +194,30 @@ func (x *extension) run(f func(ctx context.Context)) bool {
 	return !x.tasks.closed
 }
 
-// close lets there be no more, and waits for those there are.
-func (t *tasks) close() {
+// leaveGrace is what tasks get to return after they have been cancelled.
+const leaveGrace = 100 * time.Millisecond
+
+// close lets there be no more, and waits for those there are; false if ctx ends before.
+func (t *tasks) close(ctx context.Context) bool {
 	t.mu.Lock()
 	t.closed = true
 	t.mu.Unlock()
-	t.running.Wait()
+	ended := make(chan struct{})
+	go func() {
+		t.running.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+		return true
+	case <-ctx.Done():
+	}
+	grace := time.NewTimer(leaveGrace)
+	defer grace.Stop()
+	select {
+	case <-ended:
+		return true
+	case <-grace.C:
+		return false
+	}
 }

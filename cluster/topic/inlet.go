@@ -23,7 +23,7 @@ type inlet struct {
 	to       actor.Ref[peer]
 	wake     chan struct{}   // there is something to be told
 	ctx      context.Context // of the handler; ends with the inlet
-	cancel   context.CancelFunc
+	cancel   context.CancelCauseFunc
 
 	mu      sync.Mutex
 	over    bool
@@ -69,18 +69,16 @@ func (c *consumer) attach(ctx context.Context, partition int, o owner) (*inlet, 
 		id: rand.Text(), consumer: c, owner: o, to: to, wake: make(chan struct{}, 1),
 		source: logName{c.stream.name, partition, c.dead},
 	}
-	in.ctx, in.cancel = context.WithCancel(c.sub.ctx)
+	in.ctx, in.cancel = context.WithCancelCause(c.sub.ctx)
 	x.inlets.add(in)
-	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
-	defer cancel()
-	_, err = actor.Ask(ctx, to, attach{
+	_, err = attempt[done](ctx, x, o.Node, attach{
 		In: in.source, Node: x.node.Name(), Inlet: in.id,
 		Group: c.config.group, From: c.config.from.place, Window: c.config.window,
 		AckDeadline: c.config.ackDeadline, MaxAttempts: c.config.maxAttempts,
 	})
 	if err != nil {
 		in.end()
-		if !actor.AsError(err).NotRun {
+		if !isUndone(err) {
 			in.leave(ctx) // it may be attached after all
 		}
 		return nil, err
@@ -102,9 +100,12 @@ func (in *inlet) isOver() bool {
 	return in.over
 }
 
+// errGivenAway is why the context of a handler ends whose event it is not for any more.
+var errGivenAway = actor.NewError(actor.Unavailable, "the event is given to other members of the group: its partition moves, or this node is cut off")
+
 // end lets nothing more come, and what has come not be handled any more.
 func (in *inlet) end() {
-	in.cancel()
+	in.cancel(errGivenAway)
 	in.consumer.stream.extension.inlets.remove(in)
 	in.mu.Lock()
 	defer in.mu.Unlock()

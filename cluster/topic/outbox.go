@@ -137,7 +137,7 @@ func (o *outbox) store(s *shipment, postings ...*posting) error {
 	for i, p := range postings {
 		m.Events[i] = p.event
 	}
-	_, err := ask[done](s.ctx, &s.asking, o.stream, o.partition, true, m)
+	_, err := ask[done](s.ctx, &s.asking, o.stream, o.partition, m)
 	return err
 }
 

@@ -14,7 +14,7 @@ import (
 // node.
 type peer struct{}
 
-const peerName = "topic-peer"
+const peerName = "durable-topics"
 
 // logName names a log in a message: that of a partition, or of its dead letters.
 type logName struct {
@@ -155,7 +155,7 @@ func later[R any](p *peerActor, ctx *actor.Context, in logName, work func(ctx co
 		if err == nil {
 			answer, err = work(ctx, t, in.log(partition))
 		}
-		reply.Send(answer, err)
+		reply.Send(answer, undone(err))
 	})
 	if !begun {
 		err = errLeft(x.node)

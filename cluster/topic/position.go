@@ -1,6 +1,7 @@
 package topic
 
 import (
+	"math"
 	"time"
 
 	"github.com/troupe-go/troupe/cluster/topic/internal/eventlog"
@@ -42,7 +43,19 @@ func AtOffset(partition int, offset uint64) Position {
 
 // AtTime is the first event of each partition that was published at that time or later,
 // by the clocks of the nodes that owned the partition.
-func AtTime(t time.Time) Position { return Position{place{Of: ofTime, Time: t.UnixNano()}} }
+func AtTime(t time.Time) Position { return Position{place{Of: ofTime, Time: nanoseconds(t)}} }
+
+// nanoseconds returns t as nanoseconds since 1970, or the nearest there are: those of 1677
+// and of 2262, when nothing is published.
+func nanoseconds(t time.Time) int64 {
+	switch {
+	case t.Before(time.Unix(0, math.MinInt64)):
+		return math.MinInt64
+	case t.After(time.Unix(0, math.MaxInt64)):
+		return math.MaxInt64
+	}
+	return t.UnixNano()
+}
 
 // concerns reports whether the place says something of a partition.
 func (p place) concerns(partition int) bool { return p.Of != ofOffset || p.Partition == partition }

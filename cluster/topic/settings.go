@@ -119,10 +119,15 @@ type Description struct {
 	Limits     Limits
 }
 
-// List returns the durable topics of the cluster, by name. Errors are those of the
-// replicated store.
+// List returns the durable topics of the cluster, by name. While the replicated store cannot
+// be reached it waits, until ctx ends or for 30 seconds if ctx has no deadline. Errors are
+// those of the store, and cluster.ErrLeft.
 func List(ctx context.Context, node *cluster.Node) ([]Description, error) {
-	records, err := durableStore(node).List(ctx, persistence.Query{Prefix: settingsKeys})
+	var records []persistence.Record
+	err := extensionOf(node).persist(ctx, func(ctx context.Context) (err error) {
+		records, err = durableStore(node).List(ctx, persistence.Query{Prefix: settingsKeys})
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -36,7 +36,10 @@ func (x *extension) stream(ctx context.Context, name string, s settings) (*strea
 		if known.settings == s {
 			return known, nil
 		}
-		return nil, s.agree(ctx, x.node, name)
+		if err := x.persist(ctx, func(ctx context.Context) error { return s.agree(ctx, x.node, name) }); err != nil {
+			return nil, err
+		}
+		return known, nil
 	}
 	if err := x.persist(ctx, func(ctx context.Context) error { return s.agree(ctx, x.node, name) }); err != nil {
 		return nil, err
@@ -44,16 +47,21 @@ func (x *extension) stream(ctx context.Context, name string, s settings) (*strea
 	return x.streams.add(x, name, s)
 }
 
-// persist tries until the replicated store does it. Its first use may take a while.
+// persist tries until the replicated store does it, which must be idempotent. Its first use
+// may take a while.
 func (x *extension) persist(ctx context.Context, do func(context.Context) error) error {
 	ctx, cancel := patiently(ctx)
 	defer cancel()
 	for pause := minPause; ; pause = min(2*pause, maxPause) {
 		err := do(ctx)
-		if err == nil || actor.CodeOf(err) != actor.Unavailable || x.present() != nil {
+		switch {
+		case err == nil:
+			return nil
+		case x.present() != nil:
+			return errLeft(x.node)
+		case !isPassing(err) && actor.CodeOf(err) != actor.Unknown:
 			return err
-		}
-		if !wait(ctx, pause) {
+		case !wait(ctx, pause):
 			return overdue(ctx, err)
 		}
 	}

@@ -48,9 +48,9 @@ func (l *Log) Append(ctx context.Context, events []Event) ([]Offset, error) {
 	p.mu.Lock()
 	switch {
 	case p.err != nil:
-		err = p.err
+		err = ended(p.err)
 	case p.closing:
-		err = ErrClosed
+		err = ended(ErrClosed)
 	case p.queued+c.size > maxQueued:
 		err = notRun(ErrFull.Code, "%w: %d KiB wait to be stored already; slow down", ErrFull, p.queued>>10)
 	default:
@@ -72,7 +72,7 @@ func (l *Log) Append(ctx context.Context, events []Event) ([]Offset, error) {
 		select {
 		case <-c.done:
 		default:
-			return nil, unknown(ctx.Err())
+			return nil, unknown(actor.CodeOf(ctx.Err()), context.Cause(ctx))
 		}
 	}
 	if c.err != nil {

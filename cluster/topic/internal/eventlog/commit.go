@@ -127,15 +127,12 @@ func (p *Partition) give(t *transaction, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, c := range t.calls {
-		c.finish(unknown(err))
+		c.finish(unknown(storeCode(err), err))
 	}
 	for _, o := range t.operations {
-		o.finish(unknown(err))
+		o.finish(unknown(storeCode(err), err))
 	}
-	code := actor.CodeOf(err)
-	if code == actor.Unknown || code == actor.Canceled {
-		code = actor.Unavailable
-	}
+	code := storeCode(err)
 	for _, c := range p.calls {
 		c.finish(notRun(code, "nothing was appended, try again: %w", err))
 	}
@@ -150,14 +147,14 @@ func (p *Partition) refuse(t *transaction, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, c := range t.calls {
-		c.finish(notRun(actor.CodeOf(err), "nothing was appended: %w", err))
+		c.finish(notRun(storeCode(err), "nothing was appended: %w", err))
 	}
 	for _, o := range t.operations {
-		o.finish(notRun(actor.CodeOf(err), "nothing was done: %w", err))
+		o.finish(notRun(storeCode(err), "nothing was done: %w", err))
 	}
 	for _, e := range t.buried {
 		if e.state == buried {
-			e.state = dying
+			e.group.become(e, dying)
 			e.group.counters.dead--
 			p.dying = append(p.dying, e)
 		}
@@ -179,6 +176,7 @@ func (p *Partition) applied(t *transaction, revision persistence.Revision, took 
 		p.finish(t, nil)
 		return
 	}
+	before := p.head.logs
 	p.head, p.revision = t.after, revision
 	named := t.identities // apart from t, which would stay with it
 	p.known.add(&named)
@@ -203,6 +201,9 @@ func (p *Partition) applied(t *transaction, revision persistence.Revision, took 
 	for _, l := range p.logs() {
 		l.arm()
 		for _, g := range l.groups {
+			if l.extent().first > before[l.index].first {
+				g.skipLoaded(false)
+			}
 			g.wake()
 		}
 	}
@@ -264,9 +265,9 @@ func (p *Partition) operate(ctx context.Context, o *operation) error {
 	p.mu.Lock()
 	switch {
 	case p.err != nil:
-		o.finish(p.err)
+		o.finish(ended(p.err))
 	case p.closing && !o.last:
-		o.finish(ErrClosed)
+		o.finish(ended(ErrClosed))
 	default:
 		p.operations = append(p.operations, o)
 		p.kick()
@@ -276,6 +277,6 @@ func (p *Partition) operate(ctx context.Context, o *operation) error {
 	case <-o.done:
 		return o.err
 	case <-ctx.Done():
-		return unknown(ctx.Err())
+		return unknown(actor.CodeOf(ctx.Err()), context.Cause(ctx))
 	}
 }

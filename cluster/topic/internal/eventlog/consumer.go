@@ -88,9 +88,9 @@ func (l *Log) Join(ctx context.Context, config ConsumerConfig) (*Consumer, error
 		var err error
 		switch {
 		case p.err != nil:
-			err = p.err
+			err = ended(p.err)
 		case p.closing:
-			err = ErrClosed
+			err = ended(ErrClosed)
 		case g != nil && g.broken != nil:
 			err = g.broken
 		case g != nil && !g.deleting:

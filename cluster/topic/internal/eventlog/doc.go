@@ -23,9 +23,14 @@
 //   - An event becomes a dead letter when it has failed as often as its group allows. That
 //     a delivery ended without a trace is no failure; after two of those the next ones are
 //     suspect, and say so before they are handled, see [Delivery.Suspect].
-//   - Memory is bounded: a group has about 10,000 events and 4 MiB loaded at most, those
-//     that are delivered and those that wait for one with their key. If that is reached by
-//     events of a key that does not go on, the group waits for it.
+//   - Events that wait for a retry, and those behind them with the same key, hold nobody
+//     up: of these a group keeps the names only when it needs the room.
+//   - Memory is bounded: a group has 4 MiB of events, the names of others in 16 MiB, and
+//     about 10,000 that are delivered or wait for one with their key. Where that is
+//     reached, the group waits, and [Log.Inspect] says so.
+//   - What the limits or [Log.Purge] have removed is not delivered any more, and counted as
+//     missed. What is being delivered when the limits remove it occupies its key until that
+//     is over, and is missed unless it is acknowledged; Purge ends it at once.
 //
 // # How it works
 //

@@ -10,11 +10,13 @@ type entry struct {
 	event    Event
 	group    *group
 	state    entryState
+	parked   bool // only the offset and the key of event are here
 	attempts int  // deliveries, with the present one
 	failed   int  // of those
 	begun    bool // if delivered: it is surely being handled
 	consumer *Consumer
 	tag      uint64
+	since    time.Time // when it was delivered
 	due      time.Time // when it is delivered anew, if delayed or delivered
 	cause    string    // why it was given up
 	place    int       // in the heap that it is in

@@ -44,10 +44,20 @@ func corrupt(format string, args ...any) error {
 }
 
 // unknown returns the error for what may have been done or come about yet.
-func unknown(err error) error {
-	code := actor.CodeOf(err)
-	if code == actor.Unknown {
-		code = actor.Unavailable
-	}
+func unknown(code actor.Code, err error) error {
 	return actor.Errorf(code, "eventlog: it is not known whether it has been stored; try again with the same IDs: %w", err)
 }
+
+// storeCode returns the code for an error of the store. That a call of the store has ended
+// says nothing of the context of who waits for it.
+func storeCode(err error) actor.Code {
+	switch code := actor.CodeOf(err); code {
+	case actor.Unknown, actor.Canceled, actor.DeadlineExceeded:
+		return actor.Unavailable
+	default:
+		return code
+	}
+}
+
+// ended returns err, of a partition that has ended, as the error for what was not begun.
+func ended(err error) error { return notRun(actor.CodeOf(err), "%w", err) }

@@ -11,7 +11,7 @@ const readRetry = time.Second
 
 // wake lets the group deliver what it can. It is called with the lock.
 func (g *group) wake() {
-	if !g.feeding && len(g.consumers) > 0 && (g.ready.Len() > 0 || g.wantsMore()) {
+	if !g.feeding && len(g.consumers) > 0 && (g.ready.Len() > 0 || g.wantsBack() || g.wantsMore()) {
 		g.feeding = true
 		g.log.p.start(g.feed)
 	}
@@ -30,6 +30,8 @@ func (g *group) feed() {
 				b.consumer.config.Deliver(b.consumer, b.deliveries)
 			}
 			p.mu.Lock()
+		case g.wantsBack():
+			g.bringBack()
 		case g.wantsMore():
 			g.loadMore()
 		default:
@@ -68,7 +70,8 @@ func (g *group) dispatch() []batch {
 		}
 		g.turn++
 		p.tag++
-		e.state, e.consumer, e.tag, e.due = delivered, c, p.tag, now.Add(c.config.AckDeadline)
+		g.become(e, delivered)
+		e.consumer, e.tag, e.since, e.due = c, p.tag, now, now.Add(c.config.AckDeadline)
 		e.attempts++
 		if e.attempts > 1 {
 			g.counters.redelivered++
@@ -123,36 +126,25 @@ func (g *group) allLate() bool {
 
 // wantsMore reports whether events are to be loaded.
 func (g *group) wantsMore() bool {
-	return g.ready.Len() == 0 && g.cursor < g.log.extent().next &&
-		g.live < maxLoaded && g.bytes < maxLoadedBytes &&
-		!time.Now().Before(g.retry) && g.choose() != nil
+	return g.ready.Len() == 0 && g.cursor < g.log.extent().next && g.canLoad() && g.canRead()
 }
+
+// canRead reports whether there is somebody to read for, and reading has not just failed.
+func (g *group) canRead() bool { return !time.Now().Before(g.retry) && g.choose() != nil }
 
 // loadMore loads the events that come next. It is called with the lock, and gives it up
 // while it reads.
 func (g *group) loadMore() {
-	p, l := g.log.p, g.log
 	g.skipRemoved()
-	from, end, moved := g.cursor, l.extent().next, g.moved
+	from, end := g.cursor, g.log.extent().next
 	if from >= end {
 		return
 	}
-	var data []byte
-	if i := sort.Search(len(l.tail), func(i int) bool { return l.tail[i].end() > from }); i < len(l.tail) && l.tail[i].first <= from {
-		data = l.tail[i].data
-	}
-	p.mu.Unlock()
-	var events []Event
-	var err error
-	if data != nil {
-		events, err = decodeBlock(data)
-	} else {
-		events, err = l.read(p.ctx, from, readBlocks)
-	}
-	p.mu.Lock()
-	if p.err != nil || moved != g.moved {
+	events, err, ok := g.read(from)
+	if !ok {
 		return
 	}
+	g.makeRoom()
 	g.skipRemoved()
 	for i := range events {
 		if events[i].Offset < g.cursor {
@@ -166,16 +158,43 @@ func (g *group) loadMore() {
 	if err == nil && g.cursor == from && from < end {
 		err = corrupt("event %d is missing", from)
 	}
-	if err != nil && g.cursor > from {
+	if g.cursor > from {
 		err = nil // there was something to go on with
 	}
+	g.hasRead(from, err)
+}
+
+// read returns some events from an offset on; false if the group is elsewhere meanwhile.
+// It is called with the lock, and gives it up while it reads.
+func (g *group) read(from Offset) ([]Event, error, bool) {
+	p, l := g.log.p, g.log
+	moved := g.moved
+	var data []byte
+	if i := sort.Search(len(l.tail), func(i int) bool { return l.tail[i].end() > from }); i < len(l.tail) && l.tail[i].first <= from {
+		data = l.tail[i].data
+	}
+	p.mu.Unlock()
+	var events []Event
+	var err error
+	if data != nil {
+		events, err = decodeBlock(data)
+	} else {
+		events, err = l.read(p.ctx, from, readBlocks)
+	}
+	p.mu.Lock()
+	return events, err, p.err == nil && moved == g.moved
+}
+
+// hasRead notes whether events could be read.
+func (g *group) hasRead(from Offset, err error) {
 	if err == nil {
 		g.failure, g.retry = nil, time.Time{}
 		return
 	}
+	p := g.log.p
 	if g.failure == nil || errors.Is(err, ErrCorrupt) != errors.Is(g.failure, ErrCorrupt) {
 		p.config.Logger.Error("eventlog: a group waits for events that cannot be read", "partition", p.config.Name,
-			"log", l.name, "group", g.name, "offset", from, "error", err)
+			"log", g.log.name, "group", g.name, "offset", from, "error", err)
 	}
 	g.failure, g.retry = err, time.Now().Add(readRetry)
 	p.at(g.retry)

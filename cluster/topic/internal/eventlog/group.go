@@ -1,10 +1,12 @@
 package eventlog
 
 import (
+	"slices"
+	"sort"
 	"time"
 )
 
-// What a group has loaded at most.
+// What a group has loaded at most, beside what is parked.
 const (
 	maxLoaded      = 10_000
 	maxLoadedBytes = 4 << 20
@@ -18,16 +20,20 @@ type group struct {
 	turn      int   // whose it is among those with equal room
 	broken    error // its record is malformed; Seek mends that
 
-	cursor   Offset // of the next event to be loaded
-	past     []run  // what is known of the events from cursor on
-	loaded   []*entry
-	live     int // of loaded, those that the group is not done with
-	bytes    int // of those
-	ready    *entryHeap
-	timed    *entryHeap          // delivered and delayed
-	keys     map[string][]*entry // that are occupied, and the events that wait for that
-	moved    int                 // how often all of this was replaced
-	counters counters
+	cursor      Offset // of the next event to be loaded
+	past        []run  // what is known of the events from cursor on
+	loaded      []*entry
+	live        int // of loaded, those that the group is not done with
+	retrying    int // of those, the ones that wait for a retry, their own or of the one before
+	bytes       int // of those that are not parked
+	idle        int // of the latter, the ones that may be
+	parkedBytes int // of those that are parked
+	ready       *entryHeap
+	absent      *entryHeap       // ready, and parked
+	timed       *entryHeap       // delivered and delayed
+	keys        map[string]*line // that are occupied
+	moved       int              // how often all of this was replaced
+	counters    counters
 
 	durable  Offset // the position in the store
 	reserved Offset // events before may be delivered
@@ -41,7 +47,7 @@ type group struct {
 }
 
 func newGroup(l *Log, name string) *group {
-	return &group{log: l, name: name, ready: byOffset(), timed: byTime(), keys: map[string][]*entry{}}
+	return &group{log: l, name: name, ready: byOffset(), absent: byOffset(), timed: byTime(), keys: map[string]*line{}}
 }
 
 // restore makes the group go on from what is known of it.
@@ -60,8 +66,8 @@ func (g *group) forget() {
 	for _, c := range g.consumers {
 		clear(c.delivered)
 	}
-	g.loaded, g.live, g.bytes = nil, 0, 0
-	g.ready, g.timed, g.keys = byOffset(), byTime(), map[string][]*entry{}
+	g.loaded, g.live, g.retrying, g.bytes, g.idle, g.parkedBytes = nil, 0, 0, 0, 0, 0
+	g.ready, g.absent, g.timed, g.keys = byOffset(), byOffset(), byTime(), map[string]*line{}
 	g.moved++
 	g.failure, g.retry = nil, time.Time{}
 }
@@ -76,6 +82,33 @@ func (g *group) skipRemoved() {
 			g.dirty = true
 		}
 		g.cursor += Offset(r.length)
+	}
+}
+
+// skipLoaded gives up what has been removed from the log, but for what is delivered, unless
+// all is said, and what is about to become a dead letter.
+func (g *group) skipLoaded(all bool) {
+	if g.broken != nil {
+		return
+	}
+	first := g.log.extent().first
+	n := sort.Search(len(g.loaded), func(i int) bool { return g.loaded[i].event.Offset >= first })
+	for _, e := range slices.Clone(g.loaded[:n]) {
+		switch e.state {
+		case gone, dying, buried:
+			continue
+		case delivered:
+			if !all {
+				continue
+			}
+		}
+		g.end(e)
+		g.counters.missed++
+		g.dirty = true
+	}
+	g.skipRemoved()
+	if g.dirty {
+		g.log.p.flushSoon()
 	}
 }
 
@@ -100,20 +133,18 @@ func (g *group) load(event Event) {
 	if r.state == stateDone {
 		return
 	}
-	e := &entry{event: event, group: g, state: ready, attempts: int(r.state - stateFresh), failed: int(r.failed)}
+	e := &entry{event: event, group: g, state: waiting, attempts: int(r.state - stateFresh), failed: int(r.failed)}
 	g.loaded = append(g.loaded, e)
-	g.live++
-	g.bytes += e.size()
 	if key := event.Key; key != "" {
-		others, occupied := g.keys[key]
-		if occupied {
-			e.state = waiting
-			g.keys[key] = append(others, e)
+		if line := g.keys[key]; line != nil {
+			line.others = append(line.others, e)
+			g.count(e, 1)
 			return
 		}
-		g.keys[key] = nil
+		g.keys[key] = &line{head: e}
 	}
-	g.ready.add(e)
+	g.count(e, 1)
+	g.enqueue(e)
 }
 
 // end is done with e, wherever it is, and lets the next event with its key go on.
@@ -122,7 +153,7 @@ func (g *group) end(e *entry) {
 	case gone:
 		return
 	case ready:
-		g.ready.remove(e)
+		g.queue(e).remove(e)
 	case delivered:
 		delete(e.consumer.delivered, e.tag)
 		g.timed.remove(e)
@@ -130,29 +161,25 @@ func (g *group) end(e *entry) {
 		g.timed.remove(e)
 	}
 	key, queued := e.event.Key, e.state == waiting
-	g.live--
-	g.bytes -= e.size()
-	e.state, e.event = gone, Event{Offset: e.event.Offset}
+	g.become(e, gone)
+	e.event = Event{Offset: e.event.Offset}
 	g.compact()
 	if key == "" {
 		return
 	}
-	others := g.keys[key]
-	if queued {
-		for i, other := range others {
-			if other == e {
-				g.keys[key] = append(others[:i:i], others[i+1:]...)
-			}
-		}
-		return
-	}
-	if len(others) == 0 {
+	line := g.keys[key]
+	switch {
+	case queued && line.others[0] == e:
+		line.others = line.others[1:]
+	case queued:
+		i := slices.Index(line.others, e)
+		line.others = slices.Delete(line.others, i, i+1)
+	case len(line.others) == 0:
 		delete(g.keys, key)
-		return
+	default:
+		line.head, line.others = line.others[0], line.others[1:]
+		g.enqueue(line.head)
 	}
-	others[0].state = ready
-	g.ready.add(others[0])
-	g.keys[key] = others[1:]
 }
 
 // compact drops what the group is done with.
@@ -273,6 +300,11 @@ func (g *group) fail(e *entry, how ending, cause string, delay time.Duration) {
 		e.failed++
 	}
 	last := how == wasRejected || how != wasReleased && e.consumer.givesUp(e)
+	if !last && e.event.Offset < g.log.extent().first {
+		g.counters.missed++
+		g.end(e)
+		return
+	}
 	delete(e.consumer.delivered, e.tag)
 	g.timed.remove(e)
 	e.consumer, e.begun = nil, false
@@ -280,18 +312,19 @@ func (g *group) fail(e *entry, how ending, cause string, delay time.Duration) {
 	case last:
 		g.giveUp(e, cause)
 	case delay > 0:
-		e.state, e.due = delayed, time.Now().Add(delay)
+		g.become(e, delayed)
+		e.due = time.Now().Add(delay)
 		g.timed.add(e)
 		p.at(e.due)
 	default:
-		e.state = ready
-		g.ready.add(e)
+		g.enqueue(e)
 	}
 }
 
 // giveUp has e made a dead letter.
 func (g *group) giveUp(e *entry, cause string) {
-	e.state, e.cause = dying, cause[:min(len(cause), MaxErrorSize)]
+	g.become(e, dying)
+	e.cause = cause[:min(len(cause), MaxErrorSize)]
 	g.log.p.dying = append(g.log.p.dying, e)
 	g.log.p.kick()
 }
@@ -301,8 +334,7 @@ func (g *group) tick(now time.Time) {
 	for e := g.timed.top(); e != nil && !now.Before(e.due); e = g.timed.top() {
 		if e.state == delayed {
 			g.timed.remove(e)
-			e.state = ready
-			g.ready.add(e)
+			g.enqueue(e)
 			continue
 		}
 		e.consumer.late = true

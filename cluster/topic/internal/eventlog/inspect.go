@@ -3,6 +3,7 @@ package eventlog
 import (
 	"slices"
 	"strings"
+	"time"
 )
 
 // LogInfo is what [Log.Inspect] tells.
@@ -26,6 +27,13 @@ type GroupInfo struct {
 	// events that were given up, and events that were removed before the group was done
 	// with them. A crash may take a few from the first.
 	Redelivered, DeadLetters, Missed uint64
+	// Retrying is how many events wait to be delivered anew, the first of them at
+	// NextRetry, and Blocked how many wait for one before them with the same key.
+	Retrying, Blocked int
+	NextRetry         time.Time
+	// Full says that no more events are loaded: as many as may be wait for those before
+	// them, or to be delivered anew.
+	Full bool
 	// Err says why the group waits for events that are there; nil if it does not.
 	Err error
 }
@@ -34,8 +42,9 @@ type GroupInfo struct {
 type ConsumerInfo struct {
 	Name      string
 	Window    int
-	Delivered int  // and not acknowledged yet
-	Late      bool // see ConsumerConfig.AckDeadline
+	Delivered int       // and not acknowledged yet
+	Since     time.Time // when the first of those was delivered; zero if there is none
+	Late      bool      // see ConsumerConfig.AckDeadline
 }
 
 // Inspect tells how the log is.
@@ -53,16 +62,35 @@ func (l *Log) Inspect() LogInfo {
 
 func (g *group) inspect() GroupInfo {
 	info := GroupInfo{
-		Name: g.name, Position: g.position(), Lag: g.lag(), Err: g.failure,
+		Name: g.name, Position: max(g.position(), g.log.extent().first), Lag: g.lag(), Err: g.failure,
 		Redelivered: g.counters.redelivered, DeadLetters: g.counters.dead, Missed: g.counters.missed,
 	}
 	if g.broken != nil {
-		info.Err = g.broken
+		info.Err, info.Position = g.broken, 0
+	}
+	info.Full = g.broken == nil && g.cursor < g.log.extent().next && !g.canLoad()
+	for _, e := range g.loaded {
+		switch e.state {
+		case waiting:
+			info.Blocked++
+		case delayed:
+			if info.Retrying++; info.NextRetry.IsZero() || e.due.Before(info.NextRetry) {
+				info.NextRetry = e.due
+			}
+		}
 	}
 	for _, c := range g.consumers {
-		info.Consumers = append(info.Consumers, ConsumerInfo{
-			Name: c.config.Name, Window: c.config.Window, Delivered: len(c.delivered), Late: c.late,
-		})
+		info.Consumers = append(info.Consumers, c.inspect())
+	}
+	return info
+}
+
+func (c *Consumer) inspect() ConsumerInfo {
+	info := ConsumerInfo{Name: c.config.Name, Window: c.config.Window, Delivered: len(c.delivered), Late: c.late}
+	for _, e := range c.delivered {
+		if info.Since.IsZero() || e.since.Before(info.Since) {
+			info.Since = e.since
+		}
 	}
 	return info
 }
@@ -73,6 +101,14 @@ func (g *group) lag() uint64 {
 	lag := uint64(g.live)
 	if g.cursor == 0 {
 		return lag // it is broken
+	}
+	for _, e := range g.loaded {
+		if e.event.Offset >= x.first {
+			break
+		}
+		if e.state != gone {
+			lag-- // it is removed, and delivered
+		}
 	}
 	at := g.cursor
 	for _, r := range g.past {

@@ -95,7 +95,8 @@ func (l *Log) DeleteGroup(ctx context.Context, name string) error {
 	return l.p.operate(ctx, o)
 }
 
-// Purge removes the events before a position. Groups go on behind them. When it returns
+// Purge removes the events before a position, and ends their deliveries. Groups go on
+// behind them. When it returns
 // without an error, that is durable; their room is free soon after. Errors are those
 // of [Log.Append].
 func (l *Log) Purge(ctx context.Context, before Position) error {
@@ -110,7 +111,7 @@ func (l *Log) Purge(ctx context.Context, before Position) error {
 	}}
 	o.applied = func(*transaction) {
 		for _, g := range l.groups {
-			g.skipLoaded(l.extent().first)
+			g.skipLoaded(true)
 		}
 	}
 	return l.p.operate(ctx, o)
@@ -128,20 +129,4 @@ func (l *Log) group(name string) (*group, error) {
 // replace makes g begin anew at an offset.
 func (t *transaction) replace(g *group, at Offset) {
 	t.progress[g] = &progress{position: at, reserved: at, clean: true, counters: g.counters}
-}
-
-// skipLoaded gives up loaded events that have been removed.
-func (g *group) skipLoaded(first Offset) {
-	if g.broken != nil {
-		return
-	}
-	for _, e := range append([]*entry(nil), g.loaded...) {
-		if e.event.Offset < first && e.state != gone {
-			g.end(e)
-			g.counters.missed++
-		}
-	}
-	g.skipRemoved()
-	g.dirty = true
-	g.log.p.flushSoon()
 }

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/troupe-go/troupe/actor"
 	"github.com/troupe-go/troupe/persistence"
 )
 
@@ -83,27 +84,51 @@ func (p *Partition) Err() error {
 }
 
 // Close writes how far the groups are, unless that takes longer than ctx, and ends the
-// partition. It returns after its goroutines have ended, and so must not be called by
-// what a consumer delivers to. It is idempotent. The error says that progress was not
-// written: some events will be delivered again.
+// partition. It returns after its goroutines have ended, or when ctx has and the store does
+// not return, and so must not be called by what a consumer delivers to. It is idempotent.
+// The error says that progress was not written: some events will be delivered again.
 func (p *Partition) Close(ctx context.Context) error {
 	p.mu.Lock()
 	again := p.closing
 	p.closing = true
 	p.mu.Unlock()
 	if again {
-		<-p.closed
-		return nil
+		return p.awaitClosed(ctx)
 	}
-	defer close(p.closed)
 	err := p.operate(ctx, &operation{last: true})
 	p.fail(ErrClosed)
 	p.cancel()
-	p.work.Wait()
+	go func() {
+		p.work.Wait()
+		close(p.closed)
+	}()
+	if late := p.awaitClosed(ctx); late != nil {
+		return late
+	}
 	if p.Err() != ErrClosed {
 		return nil // another owner goes on from what has been written
 	}
 	return err
+}
+
+// closeGrace is what Close gives a store to return from what has just been cancelled.
+const closeGrace = 100 * time.Millisecond
+
+// awaitClosed returns when the goroutines have ended, or an error if ctx and the grace have.
+func (p *Partition) awaitClosed(ctx context.Context) error {
+	select {
+	case <-p.closed:
+		return nil
+	case <-ctx.Done():
+	}
+	grace := time.NewTimer(closeGrace)
+	defer grace.Stop()
+	select {
+	case <-p.closed:
+		return nil
+	case <-grace.C:
+		return actor.Errorf(actor.CodeOf(ctx.Err()), "eventlog: the store has not returned from what it does for partition %q: %w", p.config.Name, context.Cause(ctx))
+	}
 }
 
 // fail ends the partition.
@@ -119,10 +144,10 @@ func (p *Partition) fail(err error) {
 		p.timer.Stop()
 	}
 	for _, c := range p.calls {
-		c.finish(err)
+		c.finish(ended(err))
 	}
 	for _, o := range p.operations {
-		o.finish(err)
+		o.finish(ended(err))
 	}
 	p.calls, p.operations, p.dying, p.known = nil, nil, nil, memory{}
 	for _, l := range p.logs() {

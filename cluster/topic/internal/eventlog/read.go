@@ -102,7 +102,7 @@ func (l *Log) atTime(ctx context.Context, at time.Time) (Offset, error) {
 		if err != nil {
 			return 0, corrupt("the key %q is not that of events", records[0].Key)
 		}
-		if b.time < at.UnixNano() {
+		if time.Unix(0, b.time).Before(at) {
 			low = max(middle+1, b.end())
 		} else {
 			high = min(middle, b.first)

@@ -176,7 +176,7 @@ func (p *Partition) takeDying(t *transaction) {
 			t.blockSize = largeBlockSize
 		}
 		t.add(deadLog, encoded)
-		e.state = buried
+		e.group.become(e, buried)
 		e.group.counters.dead++
 		t.buried = append(t.buried, e)
 	}
