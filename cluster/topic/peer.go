@@ -14,7 +14,7 @@ import (
 // node.
 type peer struct{}
 
-const peerName = "durable-topics"
+const peerName = "topic-peer"
 
 // logName names a log in a message: that of a partition, or of its dead letters.
 type logName struct {
