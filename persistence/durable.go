@@ -107,6 +107,9 @@ func replied[R any](ctx *actor.Context, d *durable, key string) (reply R, before
 	case key == "":
 		return reply, false, actor.Errorf(actor.InvalidArgument, "the key of a message is empty: its sender must choose one, and use it again when it tries again")
 	}
+	if _, err := ctx.System().Codecs().For(reflect.TypeFor[R]()); err != nil {
+		return reply, false, err
+	}
 	r, err := d.store.Get(ctx, d.handledKey(key))
 	if errors.Is(err, ErrNotFound) {
 		return reply, false, nil
