@@ -120,6 +120,13 @@ func (k *keeper) Started(ctx *actor.Context) error { return k.started(ctx) }
 func TestActorsRefuseWhatWouldNotComeBack(t *testing.T) {
 	store := newStore(t)
 	for what, try := range map[string]func(ctx *actor.Context) error{
+		"": func(ctx *actor.Context) error { // of another kind
+			err := persistence.NewState[profile](store, persistence.Remember(1<<63-1)).Load(ctx)
+			if !errors.Is(err, actor.InvalidArgument) {
+				t.Errorf("Load with a Remember of 292 years: %v, want InvalidArgument", err)
+			}
+			return persistence.NewState[failing](store).Load(ctx)
+		},
 		"a state": func(ctx *actor.Context) error { return persistence.NewState[failing](store).Load(ctx) },
 		"an event": func(ctx *actor.Context) error {
 			return persistence.NewJournal(store, func(failing) {}, persistence.EventType[failing]("f")).Recover(ctx)

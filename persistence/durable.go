@@ -30,7 +30,8 @@ func Identity(id string) PersistentOption {
 }
 
 // Remember sets how long the keys given to [PersistOnce] and [SaveOnce] are
-// remembered. Senders must have stopped trying again by then. Default 24 hours.
+// remembered, up to [MaxTTL]. Senders must have stopped trying again by then. Default 24
+// hours.
 func Remember(period time.Duration) PersistentOption {
 	return persistentOption(func(d *durable) {
 		if period > 0 {
@@ -68,6 +69,9 @@ func errNotReady(method string) error {
 func (d *durable) identify(ctx *actor.Context) error {
 	if d.store == nil {
 		return actor.Errorf(actor.InvalidArgument, "the store is nil: open one with badger.Open")
+	}
+	if d.remember > MaxTTL {
+		return actor.Errorf(actor.InvalidArgument, "Remember(%v): replies can be kept for up to %v", d.remember, MaxTTL)
 	}
 	if d.id == "" {
 		d.id, _, _ = ctx.System().PathOf(ctx.Self())
