@@ -1,13 +1,13 @@
 package actor
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"reflect"
 	"sync"
 
 	"github.com/ugorji/go/codec"
-	"google.golang.org/protobuf/proto"
 )
 
 // MsgPack encodes plain Go values as MessagePack (https://msgpack.org). It is the
@@ -22,12 +22,12 @@ type MsgPack struct {
 	plans  sync.Map // of *msgPackPlan, by type
 }
 
-// msgPackHandle is a handle with its encoders and decoders, which cost much more to make
-// than to use.
+// msgPackHandle has encoders and decoders, which cost much more to make than to use.
 type msgPackHandle struct {
-	codec.MsgpackHandle
-	encoders sync.Pool // of *encoder
-	decoders sync.Pool // of *codec.Decoder
+	shared   *codec.MsgpackHandle // of all, unless there are extensions
+	opaque   []reflect.Type       // protobuf messages that are extensions
+	encoders sync.Pool            // of *encoder
+	decoders sync.Pool            // of *decoder
 }
 
 // msgPackPlan is how values of one type are encoded.
@@ -40,14 +40,23 @@ type msgPackPlan struct {
 // encoder is a codec.Encoder and what it writes to.
 type encoder struct {
 	*codec.Encoder
-	out []byte
+	out    []byte
+	failed error // of an extension
+}
+
+// decoder is a codec.Decoder.
+type decoder struct {
+	*codec.Decoder
+	failed error // of an extension
 }
 
 // NewMsgPack returns a ready codec.
-func NewMsgPack() *MsgPack { return &MsgPack{handle: newMsgPackHandle()} }
+func NewMsgPack() *MsgPack {
+	return &MsgPack{handle: &msgPackHandle{shared: newMsgPackHandle()}}
+}
 
-func newMsgPackHandle() *msgPackHandle {
-	h := &msgPackHandle{MsgpackHandle: codec.MsgpackHandle{WriteExt: true}}
+func newMsgPackHandle() *codec.MsgpackHandle {
+	h := &codec.MsgpackHandle{WriteExt: true}
 	h.MaxDepth = maxDepth
 	h.CheckCircularRef = true // else such a value would exhaust the stack
 	h.Canonical = true
@@ -55,6 +64,20 @@ func newMsgPackHandle() *msgPackHandle {
 	h.MapType = reflect.TypeFor[map[string]any]()
 	h.ErrorIfNoArrayExpand = true
 	return h
+}
+
+// with returns a handle whose extensions report their errors to failed.
+func (h *msgPackHandle) with(failed *error) *codec.MsgpackHandle {
+	if len(h.opaque) == 0 {
+		return h.shared
+	}
+	own := newMsgPackHandle()
+	for _, t := range h.opaque {
+		if err := own.SetBytesExt(t, protoExtension, protoExt{failed}); err != nil {
+			*failed = err // never for a struct with a name
+		}
+	}
+	return own
 }
 
 // ContentType returns "application/msgpack".
@@ -99,12 +122,12 @@ func (h *msgPackHandle) append(dst []byte, message any) ([]byte, error) {
 	e, ok := h.encoders.Get().(*encoder)
 	if !ok {
 		e = new(encoder)
-		e.Encoder = codec.NewEncoderBytes(&e.out, &h.MsgpackHandle)
+		e.Encoder = codec.NewEncoderBytes(&e.out, h.with(&e.failed))
 	}
 	e.out = dst[len(dst):] // what dst has room for is written in place
 	e.ResetBytes(&e.out)
-	if err := e.Encode(message); err != nil {
-		return dst, err
+	if err := e.Encode(message); err != nil || e.failed != nil {
+		return dst, cmp.Or(e.failed, err)
 	}
 	dst = append(dst, e.out...)
 	e.out = nil
@@ -143,13 +166,14 @@ func (m *MsgPack) Decode(data []byte, target any) error {
 }
 
 func (h *msgPackHandle) decode(data []byte, target any) error {
-	d, ok := h.decoders.Get().(*codec.Decoder)
+	d, ok := h.decoders.Get().(*decoder)
 	if !ok {
-		d = codec.NewDecoderBytes(nil, &h.MsgpackHandle)
+		d = new(decoder)
+		d.Decoder = codec.NewDecoderBytes(nil, h.with(&d.failed))
 	}
 	d.ResetBytes(data)
-	if err := d.Decode(target); err != nil {
-		return err
+	if err := d.Decode(target); err != nil || d.failed != nil {
+		return cmp.Or(d.failed, err)
 	}
 	d.ResetBytes(nil)
 	h.decoders.Put(d) // one that failed is not used again
@@ -175,12 +199,7 @@ func (m *MsgPack) newPlan(t reflect.Type) *msgPackPlan {
 	}
 	plan.open = s.open || s.recursive
 	if len(s.opaque) > 0 {
-		plan.handle = newMsgPackHandle()
-	}
-	for _, t := range s.opaque {
-		if plan.err = plan.handle.SetBytesExt(t, protoExtension, protoExt{t}); plan.err != nil {
-			return plan
-		}
+		plan.handle = &msgPackHandle{opaque: s.opaque}
 	}
 	return plan
 }
@@ -188,20 +207,20 @@ func (m *MsgPack) newPlan(t reflect.Type) *msgPackPlan {
 // protoExtension is the type of the MessagePack extension that holds a protobuf message.
 const protoExtension = 1
 
-// protoExt lets a protobuf message travel inside another value. The package codec turns
-// its panics into errors.
-type protoExt struct{ t reflect.Type }
+// protoExt makes a protobuf message inside another value an extension. Its methods cannot
+// return an error.
+type protoExt struct{ failed *error }
 
-func (protoExt) WriteExt(v any) []byte {
-	data, err := verified{Protobuf{}}.Append([]byte{}, v.(proto.Message))
+func (x protoExt) WriteExt(v any) []byte {
+	data, err := verified{Protobuf{}}.Append([]byte{}, v)
 	if err != nil {
-		panic(err)
+		*x.failed = err
 	}
 	return data
 }
 
-func (protoExt) ReadExt(target any, data []byte) {
+func (x protoExt) ReadExt(target any, data []byte) {
 	if err := (Protobuf{}).Decode(data, target); err != nil {
-		panic(err)
+		*x.failed = err
 	}
 }

@@ -1,23 +1,13 @@
 package persistence_test
 
 import (
-	"context"
 	"errors"
 	"strings"
 	"testing"
 
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/structpb"
-
 	"github.com/troupe-go/troupe/actor"
 	"github.com/troupe-go/troupe/persistence"
 )
-
-// shelf holds protobuf messages as parts.
-type shelf struct {
-	Item  *structpb.Value
-	Items map[string]*structpb.Value
-}
 
 func roundTrip[T any](t *testing.T, v *persistence.View[T], want T) T {
 	t.Helper()
@@ -29,49 +19,6 @@ func roundTrip[T any](t *testing.T, v *persistence.View[T], want T) T {
 		t.Fatalf("%T: %v", want, err)
 	}
 	return got.Value
-}
-
-func TestViewOfProtobufMessages(t *testing.T) {
-	s, value := newStore(t), structpb.NewStringValue("x") // a oneof
-	messages := persistence.Of[*structpb.Value](s, "message/")
-	if got := roundTrip(t, messages, value); !proto.Equal(got, value) {
-		t.Errorf("got %v", got)
-	}
-	if e, _ := messages.Get(t.Context(), "k"); e.Metadata["content-type"] != "application/protobuf" {
-		t.Errorf("written as %v", e.Metadata)
-	}
-	for events, err := range messages.Watch(t.Context(), 0) {
-		if err != nil || !proto.Equal(events.Events[0].Value, value) {
-			t.Errorf("watched %v, %v", events, err)
-		}
-		break
-	}
-	if got := roundTrip(t, persistence.Of[structpb.Value](s, "value/"), *structpb.NewNumberValue(2)); got.GetNumberValue() != 2 { //nolint:govet // a view of values
-		t.Errorf("got %v", got.GetKind())
-	}
-	if got := roundTrip(t, persistence.Of[shelf](s, "part/"), shelf{value, map[string]*structpb.Value{"y": value}}); !proto.Equal(got.Item, value) || !proto.Equal(got.Items["y"], value) {
-		t.Errorf("got %v", got)
-	}
-	if got := roundTrip(t, messages.WithCodec(actor.NewMsgPack()), value); !proto.Equal(got, value) {
-		t.Errorf("got %v in MessagePack", got)
-	}
-	if got := roundTrip(t, messages.WithCodec(actor.JSON{}), value); !proto.Equal(got, value) {
-		t.Errorf("got %v in JSON", got)
-	}
-}
-
-// TestViewReadsOldProtobufMessages reads what views wrote as MessagePack.
-func TestViewReadsOldProtobufMessages(t *testing.T) {
-	s := newStore(t)
-	put(t, s, "old", "\x81\xa4Kind\xc0", map[string]string{"content-type": "application/msgpack"})
-	e, err := persistence.Of[*structpb.Value](s, "").Get(t.Context(), "old")
-	if err != nil || e.Value == nil || e.Value.Kind != nil {
-		t.Errorf("%v, %v", e, err)
-	}
-	put(t, s, "old", "\x81\xa4Item\x81\xa4Kind\xc0", map[string]string{"content-type": "application/msgpack"})
-	if e, err := persistence.Of[shelf](s, "").Get(t.Context(), "old"); err != nil || e.Value.Item == nil {
-		t.Errorf("%v, %v", e, err)
-	}
 }
 
 // failing has a part that cannot be decoded.
@@ -157,30 +104,5 @@ func TestActorsRefuseWhatWouldNotComeBack(t *testing.T) {
 	}
 	if left := keys(t, store, ""); len(left) > 0 {
 		t.Errorf("left %q", left)
-	}
-}
-
-func TestStateOfProtobufMessages(t *testing.T) {
-	store := newStore(t)
-	for _, want := range []string{"", "x"} { // what the one before has saved
-		system, result := newSystem(t), make(chan string, 1)
-		k := &keeper{func(ctx *actor.Context) error {
-			s := persistence.NewState[*structpb.Value](store)
-			if err := s.Load(ctx); err != nil {
-				result <- err.Error()
-				return err
-			}
-			result <- s.Value().GetStringValue()
-			s.Save(ctx, structpb.NewStringValue("x"))
-			return nil
-		}}
-		ref := spawn(t, system, actor.Define("keeper", func() *keeper { return k },
-			actor.OnCall(func(*keeper, *actor.Context, Wake) (Awake, error) { return Awake{}, nil })))
-		if _, err := actor.Ask(context.Background(), ref, Wake{}); err != nil {
-			t.Fatal(err)
-		}
-		if got := <-result; got != want {
-			t.Errorf("loaded %q, want %q", got, want)
-		}
 	}
 }
