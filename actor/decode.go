@@ -6,7 +6,7 @@ import "reflect"
 // references in it to the system: the inverse of [System.Encode]. Its error is
 // InvalidArgument.
 func (s *System) Decode(contentType string, data []byte, target any) error {
-	codec, err := s.codecs.named(contentType)
+	codec, err := s.codecs.Named(contentType)
 	if err != nil {
 		return Errorf(InvalidArgument, "%w", err)
 	}

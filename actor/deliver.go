@@ -2,6 +2,7 @@ package actor
 
 import (
 	"context"
+	"reflect"
 	"strings"
 )
 
@@ -35,9 +36,9 @@ func (s *System) Deliver(ctx context.Context, d Delivery) error {
 	if d.Reply != nil && !entry.call {
 		return notRun(Unimplemented, "%s is told, not asked: it has no reply", d.Message)
 	}
-	codec, err := s.codecs.named(d.ContentType)
+	codec, err := s.codecs.Named(d.ContentType)
 	if err != nil {
-		return notRun(InvalidArgument, "%v", err)
+		return notRun(InvalidArgument, "%s", AsError(err).Message)
 	}
 	e, err := entry.decode(s, ctx, codec, d.Payload, d.Reply)
 	if err != nil {
@@ -52,7 +53,10 @@ func (s *System) Deliver(ctx context.Context, d Delivery) error {
 // Encode appends the encoding of message to dst, in the content type it returns.
 // Its error is InvalidArgument.
 func (s *System) Encode(dst []byte, message any) (data []byte, contentType string, err error) {
-	codec := s.codecs.forMessage(message)
+	codec, err := s.codecs.For(reflect.TypeOf(message))
+	if err != nil {
+		return dst, "", notRun(InvalidArgument, "%s", AsError(err).Message)
+	}
 	err = guard("encoding", func() error {
 		data, err = codec.Append(dst, message)
 		return err
@@ -70,7 +74,7 @@ func (s *System) DecodeReply(e Envelope, contentType string, payload []byte) err
 	if !ok {
 		return Errorf(InvalidArgument, "%s has no reply", s.MessageName(e))
 	}
-	codec, err := s.codecs.named(contentType)
+	codec, err := s.codecs.Named(contentType)
 	if err != nil {
 		return Errorf(InvalidArgument, "the reply: %w", err)
 	}

@@ -16,6 +16,7 @@ type entry struct {
 	call bool
 	// keys are the dynamic types of an envelope's message that this entry takes.
 	keys    []reflect.Type
+	travels []reflect.Type // the message, and the reply
 	invoke  func(c *cell, message any) error
 	carry   func(from context.Context, message any) any
 	decode  func(s *System, ctx context.Context, c Codec, payload []byte, sink func(any, error)) (Envelope, error)
@@ -31,6 +32,8 @@ func OnCall[A, P, R any, Q Request[P, R]](f func(A, *Context, Q) (R, error)) Han
 		name: typeName(t),
 		call: true,
 		keys: []reflect.Type{reflect.TypeFor[*call[Q, R]](), t, reflect.TypeFor[*told[Q]]()},
+
+		travels: []reflect.Type{t, reflect.TypeFor[R]()},
 	}
 	e.invoke = func(c *cell, message any) error {
 		in := c.now.Load()
@@ -74,7 +77,7 @@ func OnCall[A, P, R any, Q Request[P, R]](f func(A, *Context, Q) (R, error)) Han
 // error that f returns is logged; a panic fails the actor by its supervision.
 func OnCast[A, P any, M Message[P]](f func(A, *Context, M) error) Handler[P, A] {
 	t := reflect.TypeFor[M]()
-	e := &entry{name: typeName(t), keys: []reflect.Type{t, reflect.TypeFor[*told[M]]()}}
+	e := &entry{name: typeName(t), keys: []reflect.Type{t, reflect.TypeFor[*told[M]]()}, travels: []reflect.Type{t}}
 	e.invoke = func(c *cell, message any) error {
 		in := c.now.Load()
 		ctx, m := opened[M](in, message)

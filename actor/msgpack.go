@@ -1,154 +1,226 @@
 package actor
 
 import (
-	"encoding"
+	"cmp"
 	"errors"
 	"fmt"
 	"reflect"
-	"strings"
+	"sync"
 
 	"github.com/ugorji/go/codec"
 )
 
-var (
-	errCutShort = errors.New("it is cut short")
-	errTooDeep  = errors.New("it is nested too deep")
-)
-
-// checkMsgPack reports whether data is exactly one MessagePack value whose lengths
-// are true and whose depth is bounded. The decoder believes what a payload says of
-// itself: nine bytes could make it allocate 64 MB.
-func checkMsgPack(data []byte) error {
-	var open [maxDepth]uint64 // values still to come on each level
-	open[0] = 1
-	for depth, rest := 0, data; ; {
-		for open[depth] == 0 {
-			if depth == 0 {
-				if len(rest) > 0 {
-					return fmt.Errorf("%d bytes follow the value", len(rest))
-				}
-				return nil
-			}
-			depth--
-		}
-		open[depth]--
-		size, values, err := msgPackHead(rest)
-		if err != nil {
-			return err
-		}
-		if size > uint64(len(rest)) || values > uint64(len(rest))-size {
-			return errCutShort
-		}
-		rest = rest[size:]
-		if values == 0 {
-			continue
-		}
-		if depth++; depth == maxDepth {
-			return errTooDeep
-		}
-		open[depth] = values
-	}
+// MsgPack encodes plain Go values as MessagePack (https://msgpack.org). It is the
+// default for messages that are not protobuf messages. Exported fields travel
+// under their names, or the name in a `codec:"name"` or `json:"name"` tag; fields
+// that the receiver does not know are ignored. A type with MarshalBinary and
+// UnmarshalBinary is encoded by them. A protobuf message inside another value with a
+// oneof, extensions or hidden fields is an extension of type 1 that holds its protobuf
+// bytes. Types that would not come back are refused; see [MsgPack.CheckType].
+type MsgPack struct {
+	handle *msgPackHandle
+	plans  sync.Map // of *msgPackPlan, by type
 }
 
-// msgPackHead returns how long the value at the start of data is, without the
-// values inside it, and how many those are.
-// See https://github.com/msgpack/msgpack/blob/master/spec.md.
-func msgPackHead(data []byte) (size, values uint64, err error) {
-	if len(data) == 0 {
-		return 0, 0, errCutShort
-	}
-	switch tag := data[0]; {
-	case tag < 0x80 || tag >= 0xe0: // small integers
-		return 1, 0, nil
-	case tag < 0x90:
-		return 1, 2 * uint64(tag&0x0f), nil // map
-	case tag < 0xa0:
-		return 1, uint64(tag & 0x0f), nil // array
-	case tag < 0xc0:
-		return 1 + uint64(tag&0x1f), 0, nil // string
-	case tag == 0xc1:
-		return 0, 0, errors.New("the byte c1 begins no value")
-	case tag < 0xc4: // nil, false, true
-		return 1, 0, nil
-	case tag < 0xc7: // bytes
-		head, n, err := msgPackLength(data, tag-0xc4)
-		return head + n, 0, err
-	case tag < 0xca: // extensions, with a type
-		head, n, err := msgPackLength(data, tag-0xc7)
-		return head + 1 + n, 0, err
-	case tag == 0xca:
-		return 1 + 4, 0, nil // float32
-	case tag == 0xcb:
-		return 1 + 8, 0, nil // float64
-	case tag < 0xd4: // unsigned and signed integers
-		return 1 + 1<<(tag&3), 0, nil
-	case tag < 0xd9: // extensions of 1 to 16 bytes, with a type
-		return 2 + 1<<(tag-0xd4), 0, nil
-	case tag < 0xdc: // strings
-		head, n, err := msgPackLength(data, tag-0xd9)
-		return head + n, 0, err
-	case tag < 0xde: // arrays
-		return msgPackLength(data, tag-0xdc+1)
-	default: // maps
-		head, n, err := msgPackLength(data, tag-0xde+1)
-		return head, 2 * n, err
-	}
+// msgPackHandle has encoders and decoders, which cost much more to make than to use.
+type msgPackHandle struct {
+	shared   *codec.MsgpackHandle // of all, unless there are extensions
+	opaque   []reflect.Type       // protobuf messages that are extensions
+	encoders sync.Pool            // of *encoder
+	decoders sync.Pool            // of *decoder
 }
 
-// msgPackLength reads the length of 1<<width bytes behind the tag, and returns how
-// long both are.
-func msgPackLength(data []byte, width byte) (head, length uint64, err error) {
-	head = 1 + 1<<width
-	if uint64(len(data)) < head {
-		return 0, 0, errCutShort
-	}
-	for _, b := range data[1:head] {
-		length = length<<8 | uint64(b)
-	}
-	return head, length, nil
+// msgPackPlan is how values of one type are encoded.
+type msgPackPlan struct {
+	handle *msgPackHandle
+	open   bool  // it can hold values of any type, or others of its own
+	err    error // why it is not encoded
 }
 
-// checkEncodable reports whether a part of t would be lost without a word: a struct
-// all of whose fields are unexported travels as an empty one, unless it has methods
-// that say otherwise.
-func checkEncodable(t reflect.Type, seen map[reflect.Type]bool) error {
-	if seen[t] || reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.BinaryMarshaler]()) ||
-		reflect.PointerTo(t).Implements(reflect.TypeFor[codec.Selfer]()) {
-		return nil
+// encoder is a codec.Encoder and what it writes to.
+type encoder struct {
+	*codec.Encoder
+	out    []byte
+	failed error // of an extension
+}
+
+// decoder is a codec.Decoder.
+type decoder struct {
+	*codec.Decoder
+	failed error // of an extension
+}
+
+// NewMsgPack returns a ready codec.
+func NewMsgPack() *MsgPack {
+	return &MsgPack{handle: &msgPackHandle{shared: newMsgPackHandle()}}
+}
+
+func newMsgPackHandle() *codec.MsgpackHandle {
+	h := &codec.MsgpackHandle{WriteExt: true}
+	h.MaxDepth = maxDepth
+	h.CheckCircularRef = true // else such a value would exhaust the stack
+	h.Canonical = true
+	h.RawToString = true
+	h.MapType = reflect.TypeFor[map[string]any]()
+	h.ErrorIfNoArrayExpand = true
+	return h
+}
+
+// with returns a handle whose extensions report their errors to failed.
+func (h *msgPackHandle) with(failed *error) *codec.MsgpackHandle {
+	if len(h.opaque) == 0 {
+		return h.shared
 	}
-	seen[t] = true
-	switch t.Kind() {
-	case reflect.Map:
-		if err := checkEncodable(t.Key(), seen); err != nil {
-			return err
+	own := newMsgPackHandle()
+	for _, t := range h.opaque {
+		if err := own.SetBytesExt(t, protoExtension, protoExt{failed}); err != nil {
+			*failed = err // never for a struct with a name
 		}
-		return checkEncodable(t.Elem(), seen)
-	case reflect.Pointer, reflect.Slice, reflect.Array:
-		return checkEncodable(t.Elem(), seen)
-	case reflect.Chan, reflect.Func:
-		return fmt.Errorf("a %s cannot be sent", t)
-	case reflect.Struct:
-		return checkFields(t, seen)
+	}
+	return own
+}
+
+// ContentType returns "application/msgpack".
+func (*MsgPack) ContentType() string { return "application/msgpack" }
+
+// CheckType refuses a type of which a part would be lost without a word, or could not be
+// decoded: a chan, func or complex number, an interface with methods, a struct all of
+// whose fields are unexported, fields of one name, an embedded pointer to an unexported
+// struct, MarshalBinary without UnmarshalBinary, a map whose keys are pointers, a struct
+// that embeds a protobuf message.
+func (m *MsgPack) CheckType(t reflect.Type) error {
+	if err := m.plan(t).err; err != nil {
+		return fmt.Errorf("msgpack: %w", err)
 	}
 	return nil
 }
 
-func checkFields(t reflect.Type, seen map[reflect.Type]bool) error {
-	hidden := t.NumField() > 0
-	for f := range t.Fields() {
-		if !f.IsExported() && !f.Anonymous {
-			continue
-		}
-		hidden = false
-		if strings.HasPrefix(f.Tag.Get("codec"), "-") || strings.HasPrefix(f.Tag.Get("json"), "-") {
-			continue
-		}
-		if err := checkEncodable(f.Type, seen); err != nil {
-			return fmt.Errorf("%s of %s: %w", f.Name, t, err)
+// Append implements [Codec].
+func (m *MsgPack) Append(dst []byte, message any) ([]byte, error) {
+	plan := m.plan(reflect.TypeOf(message))
+	if plan.err != nil {
+		return dst, fmt.Errorf("msgpack: %T: %w", message, plan.err)
+	}
+	if plan.open {
+		if err := m.checkValue(reflect.ValueOf(message), false, 0); err != nil {
+			return dst, fmt.Errorf("msgpack: %T: %w", message, err)
 		}
 	}
-	if hidden {
-		return fmt.Errorf("all fields of %s are unexported, and it has no MarshalBinary", t)
+	data, err := plan.handle.append(dst, message)
+	if err != nil {
+		return dst, fmt.Errorf("msgpack: %T does not encode: %w", message, err)
+	}
+	if plan.open { // it may be deeper than what is decoded
+		if err := checkMsgPack(data[len(dst):]); err != nil {
+			return dst, fmt.Errorf("msgpack: %T: %w", message, err)
+		}
+	}
+	return data, nil
+}
+
+func (h *msgPackHandle) append(dst []byte, message any) ([]byte, error) {
+	e, ok := h.encoders.Get().(*encoder)
+	if !ok {
+		e = new(encoder)
+		e.Encoder = codec.NewEncoderBytes(&e.out, h.with(&e.failed))
+	}
+	e.out = dst[len(dst):] // what dst has room for is written in place
+	e.ResetBytes(&e.out)
+	if err := e.Encode(message); err != nil || e.failed != nil {
+		return dst, cmp.Or(e.failed, err)
+	}
+	dst = append(dst, e.out...)
+	e.out = nil
+	e.ResetBytes(&e.out)
+	h.encoders.Put(e) // one that failed is not used again
+	return dst, nil
+}
+
+// Decode implements [Codec].
+func (m *MsgPack) Decode(data []byte, target any) error {
+	if err := checkMsgPack(data); err != nil {
+		return fmt.Errorf("msgpack: payload of %d bytes: %w", len(data), err)
+	}
+	t := reflect.TypeOf(target)
+	if t != nil && t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	plan := m.plan(t)
+	if errors.Is(plan.err, errEndless) {
+		return fmt.Errorf("msgpack: %w", plan.err)
+	}
+	h := plan.handle
+	err := h.decode(data, target)
+	if err != nil && h != m.handle {
+		// Before protobuf messages were extensions, they were maps, too, which could be
+		// read if no oneof was set.
+		reflect.ValueOf(target).Elem().SetZero()
+		if m.handle.decode(data, target) == nil {
+			err = nil
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("msgpack: payload of %d bytes is not a %T: %w", len(data), target, err)
 	}
 	return nil
+}
+
+func (h *msgPackHandle) decode(data []byte, target any) error {
+	d, ok := h.decoders.Get().(*decoder)
+	if !ok {
+		d = new(decoder)
+		d.Decoder = codec.NewDecoderBytes(nil, h.with(&d.failed))
+	}
+	d.ResetBytes(data)
+	if err := d.Decode(target); err != nil || d.failed != nil {
+		return cmp.Or(d.failed, err)
+	}
+	d.ResetBytes(nil)
+	h.decoders.Put(d) // one that failed is not used again
+	return nil
+}
+
+func (m *MsgPack) plan(t reflect.Type) *msgPackPlan {
+	known, ok := m.plans.Load(t)
+	if !ok {
+		known, _ = m.plans.LoadOrStore(t, m.newPlan(t))
+	}
+	return known.(*msgPackPlan)
+}
+
+func (m *MsgPack) newPlan(t reflect.Type) *msgPackPlan {
+	plan := &msgPackPlan{handle: m.handle}
+	if t == nil {
+		return plan
+	}
+	s := newSurvey(msgPackDialect())
+	if plan.err = s.look(t); plan.err != nil {
+		return plan
+	}
+	plan.open = s.open || s.recursive
+	if len(s.opaque) > 0 {
+		plan.handle = &msgPackHandle{opaque: s.opaque}
+	}
+	return plan
+}
+
+// protoExtension is the type of the MessagePack extension that holds a protobuf message.
+const protoExtension = 1
+
+// protoExt makes a protobuf message inside another value an extension. Its methods cannot
+// return an error.
+type protoExt struct{ failed *error }
+
+func (x protoExt) WriteExt(v any) []byte {
+	data, err := verified{Protobuf{}}.Append([]byte{}, v)
+	if err != nil {
+		*x.failed = err
+	}
+	return data
+}
+
+func (x protoExt) ReadExt(target any, data []byte) {
+	if err := (Protobuf{}).Decode(data, target); err != nil {
+		*x.failed = err
+	}
 }

@@ -1,6 +1,10 @@
 package actor
 
-import "strconv"
+import (
+	"maps"
+	"slices"
+	"strconv"
+)
 
 // Spawner starts actors: a [System] at the top, a handler's [Context] below its actor.
 type Spawner interface {
@@ -57,6 +61,24 @@ func (s *System) Spawn(d Spawnable, options ...SpawnOption) (Address, error) {
 		return Address{}, err
 	}
 	return Address{c}, nil
+}
+
+// CheckTravel returns an error that names the message or the reply that d handles, but
+// which could not come from another node or go there; see [Codecs.For]. An actor that is
+// only met on its own node need not pass.
+func (s *System) CheckTravel(d Spawnable) error {
+	def, err := d.definition()
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(def.table.byName)) {
+		for _, t := range def.table.byName[name].travels {
+			if _, err := s.codecs.For(t); err != nil {
+				return Errorf(InvalidArgument, "actor %q: the handler for %s: %s", def.name, name, AsError(err).Message)
+			}
+		}
+	}
+	return nil
 }
 
 func newSpawnConfig(options []SpawnOption) spawnConfig {

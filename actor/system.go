@@ -19,7 +19,7 @@ import (
 type System struct {
 	node     string
 	log      *slog.Logger
-	codecs   *codecs
+	codecs   *Codecs
 	names    names
 	binders  binders
 	dead     deadLetters
@@ -85,7 +85,7 @@ func NewSystem(options ...SystemOption) *System {
 	s := &System{
 		node:     config.node,
 		log:      config.log,
-		codecs:   newCodecs(config.codec),
+		codecs:   NewCodecs(config.codec),
 		resolver: config.resolver,
 		engine:   engine.New(),
 		waiters:  newWaiterPool(),
@@ -107,6 +107,9 @@ func (s *System) nextUID() uint64 { return s.uid.Add(1) }
 
 // Node returns the name given to WithNode.
 func (s *System) Node() string { return s.node }
+
+// Codecs returns the choice of codecs that [WithCodec] has made.
+func (s *System) Codecs() *Codecs { return s.codecs }
 
 // Stop ends all actors: those at the top, when they are done with the message at
 // hand, refuse new ones, handle what is in their mailboxes, and stop with their

@@ -75,7 +75,8 @@ func (n *Node) Logger() *slog.Logger { return n.log }
 
 // Serve starts an actor of each definition and offers it to the whole cluster
 // under its name. The offer ends with the actor. Where one cannot be started, as
-// when this node serves that name already (AlreadyExists), those before it stay.
+// when this node serves that name already (AlreadyExists), or a message of it could not
+// travel (InvalidArgument), those before it stay.
 func (n *Node) Serve(definitions ...actor.Spawnable) error {
 	for _, d := range definitions {
 		if err := n.serve(d); err != nil {
@@ -86,6 +87,9 @@ func (n *Node) Serve(definitions ...actor.Spawnable) error {
 }
 
 func (n *Node) serve(d actor.Spawnable) error {
+	if err := n.system.CheckTravel(d); err != nil {
+		return err
+	}
 	address, err := n.system.Spawn(d)
 	if err != nil {
 		return err

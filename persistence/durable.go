@@ -30,7 +30,8 @@ func Identity(id string) PersistentOption {
 }
 
 // Remember sets how long the keys given to [PersistOnce] and [SaveOnce] are
-// remembered. Senders must have stopped trying again by then. Default 24 hours.
+// remembered, up to [MaxTTL]. Senders must have stopped trying again by then. Default 24
+// hours.
 func Remember(period time.Duration) PersistentOption {
 	return persistentOption(func(d *durable) {
 		if period > 0 {
@@ -69,6 +70,9 @@ func (d *durable) identify(ctx *actor.Context) error {
 	if d.store == nil {
 		return actor.Errorf(actor.InvalidArgument, "the store is nil: open one with badger.Open")
 	}
+	if d.remember > MaxTTL {
+		return actor.Errorf(actor.InvalidArgument, "Remember(%v): replies can be kept for up to %v", d.remember, MaxTTL)
+	}
 	if d.id == "" {
 		d.id, _, _ = ctx.System().PathOf(ctx.Self())
 	}
@@ -106,6 +110,9 @@ func replied[R any](ctx *actor.Context, d *durable, key string) (reply R, before
 		return reply, false, errNotReady("Recover or Load")
 	case key == "":
 		return reply, false, actor.Errorf(actor.InvalidArgument, "the key of a message is empty: its sender must choose one, and use it again when it tries again")
+	}
+	if _, err := ctx.System().Codecs().For(reflect.TypeFor[R]()); err != nil {
+		return reply, false, err
 	}
 	r, err := d.store.Get(ctx, d.handledKey(key))
 	if errors.Is(err, ErrNotFound) {

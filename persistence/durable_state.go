@@ -48,10 +48,14 @@ func NewState[T any](store Store, options ...StateOption) *State[T] {
 // Load reads what was saved last. It belongs into the actor's Started method, which
 // returns its error: [ErrUnknownType] for a version that the program does not know,
 // DataLoss for a record that does not decode, InvalidArgument for a mistake in the
-// options, and else that of the store.
+// options or a T that would not come back (see [actor.Codecs.For]), and else that of the
+// store.
 func (s *State[T]) Load(ctx *actor.Context) error {
 	if s.invalid != nil {
 		return s.invalid
+	}
+	if err := s.schema.check(ctx.System()); err != nil {
+		return err
 	}
 	if err := s.identify(ctx); err != nil {
 		return err

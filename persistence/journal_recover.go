@@ -3,6 +3,7 @@ package persistence
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/troupe-go/troupe/actor"
@@ -18,10 +19,16 @@ var (
 // error, so that supervision decides what becomes of an actor that cannot be
 // recovered: it is [ErrUnknownType] for an event that the program does not know,
 // DataLoss for a gap or an event that does not decode, InvalidArgument for a
-// mistake in the options, and else that of the store.
+// mistake in the options or a type that would not come back (see [actor.Codecs.For]),
+// and else that of the store.
 func (j *Journal[E]) Recover(ctx *actor.Context) error {
 	if j.config.invalid != nil {
 		return j.config.invalid
+	}
+	for _, s := range j.schemas() {
+		if err := s.check(ctx.System()); err != nil {
+			return err
+		}
 	}
 	if j.ready {
 		return actor.Errorf(actor.FailedPrecondition, "%w: make the actor and its journal in the function given to actor.Define", errRecovered)
@@ -34,6 +41,14 @@ func (j *Journal[E]) Recover(ctx *actor.Context) error {
 	}
 	j.ready = true
 	return nil
+}
+
+// schemas returns those of the events and of the snapshots.
+func (j *Journal[E]) schemas() []*schema {
+	if j.config.snapshot.schema == nil {
+		return j.config.types
+	}
+	return append(slices.Clone(j.config.types), j.config.snapshot.schema)
 }
 
 func (j *Journal[E]) recover(ctx *actor.Context) error {

@@ -19,6 +19,9 @@ import (
 // process ends, when there is no such actor yet, when the handler fails. So a
 // handler may see one twice; see [PersistOnce].
 //
+// An actor is sent up to 8 at a time, those that are due first. One that hangs delays its
+// own reminders alone.
+//
 // All methods may be called concurrently. Time is that of the wall clock, also when
 // that is set. Two Reminders must not share the records of one store: give each a
 // Namespace.
@@ -30,11 +33,11 @@ type Reminders struct {
 
 	ctx    context.Context
 	cancel context.CancelFunc
-	work   sync.WaitGroup
 	wake   chan struct{} // has room for one
 
-	mu       sync.Mutex
-	inFlight map[string]bool // by key in the order of time
+	workers *workers
+	flights *flights
+	damaged sync.Map // keys of records of which it has been logged
 }
 
 // ReminderConfig says how [NewReminders] works. The zero value is good. Package settings
@@ -62,15 +65,16 @@ func NewReminders(store Store, system *actor.System, config ReminderConfig) (*Re
 		config.Timeout = time.Minute
 	}
 	r := &Reminders{
-		store:    store,
-		system:   system,
-		log:      config.Logger,
-		timeout:  config.Timeout,
-		wake:     make(chan struct{}, 1),
-		inFlight: make(map[string]bool),
+		store:   store,
+		system:  system,
+		log:     config.Logger,
+		timeout: config.Timeout,
+		wake:    make(chan struct{}, 1),
 	}
+	r.workers = &workers{eased: r.wakeUp}
+	r.flights = newFlights(r.workers)
 	r.ctx, r.cancel = context.WithCancel(context.Background())
-	r.work.Go(r.run)
+	r.workers.run(r.run)
 	return r, nil
 }
 
@@ -78,14 +82,14 @@ func NewReminders(store Store, system *actor.System, config ReminderConfig) (*Re
 // at work on will be sent again by the next process. It is idempotent.
 func (r *Reminders) Close() error {
 	r.cancel()
-	r.work.Wait()
+	r.workers.close()
 	return nil
 }
 
 // Schedule says when a reminder is due. It is once, unless Every is set.
 type Schedule struct {
-	// First is the first time. It may have passed: then it is due at once. Zero is
-	// Every from now; but a reminder that is there already with the same Every goes
+	// First is the first time, up to 2262-04-11. It may have passed: then it is due at
+	// once. Zero is Every from now; but a reminder that is there already with the same Every goes
 	// on as it was, so that a program can set it whenever it starts.
 	First time.Time
 	// Every is the time from one to the next, at least a second; 0 for once. Of
@@ -99,6 +103,15 @@ func (s Schedule) validate() error {
 		return actor.Errorf(actor.InvalidArgument, "a reminder every %v: the least is a second; see actor.Every for timers that do not last", s.Every)
 	case s.Every == 0 && s.First.IsZero():
 		return actor.Errorf(actor.InvalidArgument, "the Schedule is zero: say when the reminder is due")
+	case s.First.Year() < 1 || s.First.After(latestDue()):
+		return actor.Errorf(actor.InvalidArgument, "a reminder for the year %d: it can be for the years 1 to %d", s.First.Year(), latestDue().Year())
+	}
+	first := s.First
+	if now := time.Now(); first.Before(now) {
+		first = now
+	}
+	if second := first.Add(s.Every); second.After(latestDue()) || second.Before(first) {
+		return actor.Errorf(actor.InvalidArgument, "a reminder every %v: the next would be due after the year %d, until which one can be kept", s.Every, latestDue().Year())
 	}
 	return nil
 }
@@ -142,7 +155,8 @@ type Reminder struct {
 	Failures int
 }
 
-// List returns the reminders of an actor, by name.
+// List returns the reminders of an actor, by name. One whose record is damaged is left
+// out, and logged; it can be taken back or replaced by its name.
 func (r *Reminders) List(ctx context.Context, of actor.Addressable) ([]Reminder, error) {
 	path, err := r.pathOf(of, "any")
 	if err != nil {
@@ -156,7 +170,8 @@ func (r *Reminders) List(ctx context.Context, of actor.Addressable) ([]Reminder,
 	for i := range records {
 		m, err := parseReminder(&records[i])
 		if err != nil {
-			return nil, err
+			r.logOnce(records[i].Key, err)
+			continue
 		}
 		list = append(list, Reminder{Name: m.name, Message: m.message, Due: m.due, Every: m.every, Failures: m.failures})
 	}
@@ -177,35 +192,50 @@ func (r *Reminders) pathOf(a actor.Addressable, name string) (string, error) {
 // change writes m in place of the reminder with its name, or removes that.
 func (r *Reminders) change(ctx context.Context, m reminder, remove bool) error {
 	for {
-		err := r.tryChange(ctx, m, remove)
-		if !errors.Is(err, ErrConflict) || ctx.Err() != nil {
-			r.wakeUp()
-			return err
+		begun, err := r.tryChange(ctx, m, remove)
+		if errors.Is(err, ErrConflict) && ctx.Err() == nil {
+			continue
 		}
+		if !remove {
+			r.written(&begun) // also where the outcome is not known
+		}
+		return err
 	}
 }
 
-func (r *Reminders) tryChange(ctx context.Context, m reminder, remove bool) error {
-	var before *reminder
+// tryChange returns what m became.
+func (r *Reminders) tryChange(ctx context.Context, m reminder, remove bool) (reminder, error) {
 	record, err := r.store.Get(ctx, m.key())
-	if err == nil {
-		var old reminder
-		old, err = parseReminder(&record)
-		before = &old
-	}
+	there := !errors.Is(err, ErrNotFound)
 	switch {
-	case errors.Is(err, ErrNotFound) && remove:
-		return nil
-	case err != nil && !errors.Is(err, ErrNotFound):
-		return err
+	case err != nil && there:
+		return m, err
+	case !there && remove:
+		return m, nil
 	}
-	var t Transaction
-	if remove {
-		t = before.removal(record.Revision)
-	} else {
+	var before *reminder
+	if there {
+		// A damaged one does not say which key it has in the order of time: that one goes
+		// when it is due.
+		if old, err := parseReminder(&record); err == nil {
+			before = &old
+		}
+	}
+	t := m.removal(record.Revision)
+	switch {
+	case !remove:
 		m.begin(before, time.Now())
 		t = m.replaces(before, record.Revision)
+	case before != nil:
+		t = before.removal(record.Revision)
 	}
 	_, err = r.store.Commit(ctx, t)
-	return err
+	return m, err
+}
+
+// logOnce logs that a record is damaged, unless it has been.
+func (r *Reminders) logOnce(key string, err error) {
+	if _, logged := r.damaged.LoadOrStore(key, true); !logged {
+		r.log.Error("passing over a damaged reminder; cancel it, or set it anew", "error", err)
+	}
 }

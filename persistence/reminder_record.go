@@ -2,6 +2,7 @@ package persistence
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -32,7 +33,29 @@ type reminder struct {
 func (m *reminder) key() string { return reminderKeys + m.path + "#" + m.name }
 
 func (m *reminder) dueKey() string {
-	return dueKeys + number(uint64(max(0, m.next.UnixNano()))) + "/" + m.path + "#" + m.name
+	var nanos int64 // since 1970: what was due before is due at once
+	switch {
+	case m.next.After(latestDue()):
+		nanos = math.MaxInt64
+	case m.next.After(time.Unix(0, 0)):
+		nanos = m.next.UnixNano()
+	}
+	return dueKeys + number(uint64(nanos)) + "/" + m.path + "#" + m.name
+}
+
+// latestDue is the latest time that a key in the order of time can say.
+func latestDue() time.Time { return time.Unix(0, math.MaxInt64).UTC() }
+
+// dueAfter returns the next time of a repeated reminder that is still to come.
+func (m *reminder) dueAfter(now time.Time) time.Time {
+	due := m.due
+	for !due.After(now) { // more than once where more than a Duration can say was missed
+		due = due.Add(now.Sub(due) / m.every * m.every)
+		if !due.After(now) {
+			due = due.Add(m.every)
+		}
+	}
+	return due
 }
 
 // parseDueKey is the inverse of dueKey.
@@ -40,7 +63,7 @@ func parseDueKey(key string) (next time.Time, path, name string, err error) {
 	at, who, _ := strings.Cut(strings.TrimPrefix(key, dueKeys), "/")
 	nanos, err := parseNumber(at)
 	path, name, found := strings.Cut(who, "#")
-	if err != nil || !found {
+	if err != nil || !found || nanos > math.MaxInt64 {
 		return next, "", "", actor.Errorf(actor.DataLoss, "the key %q is not that of a reminder", key)
 	}
 	return time.Unix(0, int64(nanos)), path, name, nil
@@ -60,8 +83,8 @@ func (m *reminder) record() Change {
 		Key:   m.key(),
 		Value: m.payload,
 		Metadata: map[string]string{
-			dueMeta:        m.due.Format(time.RFC3339Nano),
-			nextMeta:       m.next.Format(time.RFC3339Nano),
+			dueMeta:        m.due.UTC().Format(time.RFC3339Nano),
+			nextMeta:       m.next.UTC().Format(time.RFC3339Nano),
 			everyMeta:      m.every.String(),
 			failuresMeta:   strconv.Itoa(m.failures),
 			messageMeta:    m.message,

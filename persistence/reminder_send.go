@@ -9,12 +9,12 @@ import (
 )
 
 const (
-	// maxInFlight is how many reminders handlers may be at work on.
-	maxInFlight = 128
 	// clockCheck bounds one sleep, because a timer does not see the clock being set.
 	clockCheck = time.Minute
 	minRetry   = time.Second
 	maxRetry   = time.Minute
+	// duePage is how many keys are read at a time.
+	duePage = 128
 )
 
 // run sends what is due, and waits for the next.
@@ -34,52 +34,45 @@ func (r *Reminders) run() {
 // sendDue begins to send all that is due, and returns when to look again; zero if
 // nothing but a change can make that necessary.
 func (r *Reminders) sendDue() (time.Time, error) {
-	page, err := r.store.List(r.ctx, Query{Prefix: dueKeys, Limit: maxInFlight, KeysOnly: true})
-	if err != nil {
-		return time.Time{}, err
-	}
-	for _, record := range page {
-		next, path, name, err := parseDueKey(record.Key)
+	for {
+		after, ok := r.flights.scan()
+		if !ok {
+			return time.Time{}, nil
+		}
+		page, err := r.store.List(r.ctx, Query{Prefix: dueKeys, After: after, Limit: duePage, KeysOnly: true})
 		if err != nil {
-			r.log.Error("passing over a damaged record", "error", err)
-			continue
+			return time.Time{}, err
 		}
-		if time.Until(next) > 0 {
-			return next, nil
+		for _, record := range page {
+			next, path, name, err := parseDueKey(record.Key)
+			switch {
+			case err != nil:
+				r.logOnce(record.Key, err)
+			case time.Until(next) > 0:
+				return next, nil
+			default:
+				r.start(r.flights.take(record.Key, reminder{path: path, name: name}))
+			}
+			r.flights.passed(record.Key)
 		}
-		if r.take(record.Key) {
-			r.work.Go(func() {
-				r.send(record.Key, reminder{path: path, name: name})
-				r.drop(record.Key)
-				r.wakeUp()
-			})
+		if len(page) < duePage {
+			return time.Time{}, nil
 		}
 	}
-	return time.Time{}, nil
 }
 
-func (r *Reminders) take(key string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.inFlight[key] {
-		return false
-	}
-	r.inFlight[key] = true
-	return true
-}
-
-func (r *Reminders) drop(key string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.inFlight, key)
-}
-
-// wakeUp lets the loop look for what is due.
+// wakeUp makes the loop look for what is due.
 func (r *Reminders) wakeUp() {
 	select {
 	case r.wake <- struct{}{}:
 	default:
 	}
+}
+
+// written makes the loop look at a reminder that has been written.
+func (r *Reminders) written(m *reminder) {
+	r.flights.look(m.dueKey())
+	r.wakeUp()
 }
 
 // sleepUntil returns at that time, if it is not zero, or earlier when something has
@@ -100,48 +93,143 @@ func (r *Reminders) sleepUntil(t time.Time) {
 	}
 }
 
-// send sends the reminder with that key once and writes down what came of it.
-func (r *Reminders) send(key string, m reminder) {
-	err := r.trySend(key, m)
-	if err == nil || r.ctx.Err() != nil {
-		return
-	}
-	r.log.Warn("a reminder cannot be read or written; trying again", "reminder", m.String(), "error", err)
-	pause := minRetry
-	if errors.Is(err, actor.DataLoss) {
-		pause = maxRetry
-	}
-	select {
-	case <-time.After(pause):
-	case <-r.ctx.Done():
+// start sends the reminder of f, which may be nil, when a worker is free.
+func (r *Reminders) start(f *flight) {
+	if f != nil {
+		r.workers.submit(func() { r.send(f) })
 	}
 }
 
-func (r *Reminders) trySend(key string, m reminder) error {
-	m, revision, there, err := r.read(key, m)
-	if err != nil {
+// end is called when nothing is left to do for f now.
+func (r *Reminders) end(f *flight) {
+	next, look := r.flights.drop(f)
+	r.start(next)
+	if look {
+		r.wakeUp()
+	}
+}
+
+// send reads the reminder of f and delivers it. Nobody waits for the answer: what handlers
+// are at work on is remembered, but holds no worker.
+func (r *Reminders) send(f *flight) {
+	m, revision, there, err := r.read(f.key, f.reminder)
+	switch {
+	case err != nil:
+		r.retry(f, err)
+	case !there:
+		if err := r.tidy(f.key, &m, revision); err != nil {
+			r.retry(f, err)
+			return
+		}
+		r.end(f)
+	default:
+		// Decoding is the user's code: whatever it does takes no worker.
+		r.workers.run(func() { r.deliver(f, m, revision) })
+	}
+}
+
+// tidy removes key from the order of time: m, if it is there at all, is due at another
+// time, or has been taken back or changed since it was listed.
+func (r *Reminders) tidy(key string, m *reminder, revision Revision) error {
+	t := Transaction{
+		If:   []Condition{{Key: m.key(), Revision: revision}},
+		Then: []Change{{Key: key, Delete: true}},
+	}
+	if revision != 0 {
+		t.Then = append(t.Then, Change{Key: m.dueKey()})
+		defer r.written(m)
+	}
+	if _, err := r.store.Commit(r.ctx, t); !errors.Is(err, ErrConflict) {
 		return err
 	}
-	if !there { // taken back or changed since it was listed; key should be gone, too
-		_, err = r.store.Commit(r.ctx, Transaction{
-			If:   []Condition{{Key: m.key(), Revision: revision}},
-			Then: []Change{{Key: key, Delete: true}},
-		})
-		return unlessConflict(err)
+	return nil
+}
+
+// deliver puts m into the mailbox of its actor.
+func (r *Reminders) deliver(f *flight, m reminder, revision Revision) {
+	payload := m.payload
+	m.payload = nil // is read again where it is needed: many may be in flight
+	f.reminder, f.revision = m, revision
+	ctx, cancel := context.WithTimeout(r.ctx, r.timeout)
+	var once answer
+	settle := func(err error) {
+		if once.first() {
+			cancel()
+			r.workers.submit(func() { r.settle(f, err) })
+		}
 	}
-	failure := r.deliver(&m)
-	for there && r.ctx.Err() == nil { // else the next process sends it again
-		_, err = r.store.Commit(r.ctx, r.outcome(m, revision, failure))
-		if !errors.Is(err, ErrConflict) {
-			return err
+	context.AfterFunc(ctx, func() { settle(ctx.Err()) })
+	err := r.system.Deliver(ctx, actor.Delivery{
+		Path:        m.path,
+		Message:     m.message,
+		ContentType: m.contentType,
+		Payload:     payload,
+		Reply: func(_ any, err error) {
+			if err == nil {
+				err = ctx.Err() // it was too late
+			}
+			settle(err)
+		},
+	})
+	if err != nil {
+		settle(err)
+	}
+}
+
+// retry begins anew with f after a pause. It does not count as sent to its actor
+// meanwhile.
+func (r *Reminders) retry(f *flight, err error) {
+	pause := minRetry
+	switch {
+	case errors.Is(err, actor.DataLoss):
+		pause = maxRetry
+		r.logOnce(f.reminder.key(), err)
+	case r.ctx.Err() == nil:
+		r.log.Warn("a reminder cannot be read or written; trying again", "reminder", f.reminder.String(), "error", err)
+	}
+	r.start(r.flights.rest(f))
+	ctx, cancel := context.WithTimeout(r.ctx, pause)
+	context.AfterFunc(ctx, func() {
+		cancel()
+		r.start(r.flights.resume(f))
+	})
+}
+
+// settle writes down what came of f.
+func (r *Reminders) settle(f *flight, failure error) {
+	if err := r.trySettle(f, failure); err != nil {
+		r.retry(f, err)
+		return
+	}
+	r.end(f)
+}
+
+func (r *Reminders) trySettle(f *flight, failure error) error {
+	done := failure == nil && f.reminder.every == 0
+	for r.ctx.Err() == nil { // else the next process sends it again
+		m, revision := f.reminder, f.revision
+		if !done {
+			var there bool
+			var err error
+			if m, revision, there, err = r.read(f.key, m); err != nil {
+				return err
+			}
+			// If it was changed meanwhile, repeats and still was due now, then it was
+			// sent: or a handler that sets its own reminder would get it for ever.
+			if !there || revision != f.revision && m.every == 0 {
+				return nil
+			}
 		}
-		// It was changed meanwhile. If it repeats and still was due now, then it was
-		// sent: or a handler that sets its own reminder would get it for ever.
-		m, revision, there, err = r.read(key, m)
-		if err != nil {
-			return err
+		after, t := r.outcome(m, revision, failure)
+		_, err := r.store.Commit(r.ctx, t)
+		if errors.Is(err, ErrConflict) {
+			done = false
+			continue
 		}
-		there = there && m.every > 0
+		if after != nil {
+			r.written(after) // also where the outcome is not known
+		}
+		return err
 	}
 	return nil
 }
@@ -159,38 +247,9 @@ func (r *Reminders) read(key string, m reminder) (reminder, Revision, bool, erro
 	return m, record.Revision, m.dueKey() == key, err
 }
 
-func unlessConflict(err error) error {
-	if errors.Is(err, ErrConflict) {
-		return nil
-	}
-	return err
-}
-
-// deliver returns nil if a handler has done what m reminds of.
-func (r *Reminders) deliver(m *reminder) error {
-	ctx, cancel := context.WithTimeout(r.ctx, r.timeout)
-	defer cancel()
-	answered := make(chan error, 1)
-	err := r.system.Deliver(ctx, actor.Delivery{
-		Path:        m.path,
-		Message:     m.message,
-		ContentType: m.contentType,
-		Payload:     m.payload,
-		Reply:       func(_ any, err error) { answered <- err },
-	})
-	if err != nil {
-		return err
-	}
-	select {
-	case err := <-answered:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// outcome returns what to write down after m was sent.
-func (r *Reminders) outcome(m reminder, revision Revision, failure error) Transaction {
+// outcome returns what to write down after m was sent, and what m becomes by that; nil if
+// it is done.
+func (r *Reminders) outcome(m reminder, revision Revision, failure error) (*reminder, Transaction) {
 	after := m
 	switch now := time.Now(); {
 	case failure != nil:
@@ -203,16 +262,14 @@ func (r *Reminders) outcome(m reminder, revision Revision, failure error) Transa
 		after.failures = 0
 		after.due = m.dueAfter(now)
 		after.next = after.due
+		if after.due.After(latestDue()) {
+			r.log.Warn("a reminder ends: its next time cannot be kept", "reminder", m.String(), "next", after.due)
+			return nil, m.removal(revision)
+		}
 	default:
-		return m.removal(revision)
+		return nil, m.removal(revision)
 	}
-	return after.replaces(&m, revision)
-}
-
-// dueAfter returns the next time of a repeated reminder that is still to come.
-func (m *reminder) dueAfter(now time.Time) time.Time {
-	missed := max(0, now.Sub(m.due)) / m.every
-	return m.due.Add((missed + 1) * m.every)
+	return &after, after.replaces(&m, revision)
 }
 
 func retryPause(failures int) time.Duration {

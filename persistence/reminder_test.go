@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -368,16 +370,131 @@ func TestDamagedRemindersDisturbNoOthers(t *testing.T) {
 	})
 }
 
-func TestDamagedRemindersAreReported(t *testing.T) {
+func TestADamagedReminderDisturbsNoneOfItsActor(t *testing.T) {
 	store, d, system := newStore(t), newDiary(), newSystem(t)
 	ref := spawn(t, system, d.sleepers())
-	r := remember(t, store, system, persistence.ReminderConfig{})
+	var log bytes.Buffer
+	r := remember(t, store, system, persistence.ReminderConfig{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	remind(t, r, ref, "good", in(time.Hour))
 	put(t, store, "#reminder/sleeper#x", "?", nil)
-	if _, err := r.List(t.Context(), ref); !errors.Is(err, actor.DataLoss) {
-		t.Errorf("List: %v", err)
+	put(t, store, "#reminder/sleeper#y", "?", map[string]string{"due": "10001-01-01T00:00:00Z"})
+	for range 2 {
+		if list, err := r.List(t.Context(), ref); err != nil || len(list) != 1 || list[0].Name != "good" {
+			t.Errorf("listed %+v, %v", list, err)
+		}
 	}
-	if err := r.Cancel(t.Context(), ref, "x"); !errors.Is(err, actor.DataLoss) {
-		t.Errorf("Cancel: %v", err)
+	if n := strings.Count(log.String(), "damaged"); n != 2 || !strings.Contains(log.String(), "#x") {
+		t.Errorf("logged %d times: %s", n, &log)
+	}
+	remind(t, r, ref, "y", in(time.Hour))
+	if err := r.Cancel(t.Context(), ref, "x"); err != nil {
+		t.Error(err)
+	}
+	if list, err := r.List(t.Context(), ref); err != nil || len(list) != 2 || list[1].Name != "y" {
+		t.Errorf("listed %+v, %v", list, err)
+	}
+}
+
+// TestDamagedRemindersHoldUpNobody has more of them than there are workers, all of the
+// actor that also has a good one.
+func TestDamagedRemindersHoldUpNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, d, system := newStore(t), newDiary(), newSystem(t)
+		ref := spawn(t, system, d.sleepers())
+		for i := range 300 {
+			put(t, store, fmt.Sprintf("#due/00000000000000000001/sleeper#%d", i), "", nil)
+			put(t, store, fmt.Sprintf("#reminder/sleeper#%d", i), "?", nil)
+		}
+		r := remember(t, store, system, persistence.ReminderConfig{})
+		remind(t, r, ref, "good", in(0))
+		d.expect(t, "0s good")
+		remind(t, r, ref, "1", in(time.Second)) // in the place of a damaged one
+		wait(t, 2*time.Minute)
+		d.expect(t, "0s good", "1s 1")
+		if list, err := r.List(t.Context(), ref); err != nil || len(list) != 0 {
+			t.Errorf("listed %+v, %v", list, err)
+		}
+	})
+}
+
+func TestAReminderComesWhenItIsDueOrIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store, d, system := newStore(t), newDiary(), newSystem(t)
+		ref := spawn(t, system, d.sleepers())
+		r := remember(t, store, system, persistence.ReminderConfig{})
+		date := func(year int) time.Time { return time.Date(year, 1, 1, 0, 0, 0, 0, time.FixedZone("old", 3208)) }
+		const century = 876_000 * time.Hour
+		for what, when := range map[string]persistence.Schedule{
+			"year 9999":            {First: date(9999)},
+			"year 9999, repeated":  {First: date(9999), Every: time.Hour},
+			"year 2263":            {First: date(2263)},
+			"year 12345":           {First: date(12345)},
+			"year -1":              {First: date(-1)},
+			"every 292 years":      {Every: 1<<63 - 1},
+			"a second far away":    {First: date(2200), Every: century},
+			"a second far away, 2": {First: date(1000), Every: 1<<63 - 1},
+		} {
+			if err := persistence.Remind(t.Context(), r, ref, what, when, Wake{Why: what}); !errors.Is(err, actor.InvalidArgument) {
+				t.Errorf("%s: %v, want InvalidArgument", what, err)
+			}
+		}
+		d.expect(t)
+		remind(t, r, ref, "2262", persistence.Schedule{First: date(2262)})
+		remind(t, r, ref, "in a century", in(century))
+		remind(t, r, ref, "year 2, repeated", persistence.Schedule{First: date(2), Every: century})
+		d.expect(t, "0s year 2, repeated")
+		remind(t, r, ref, "year 1600", persistence.Schedule{First: date(1600)})
+		d.expect(t, "0s year 2, repeated", "0s year 1600")
+		list, err := r.List(t.Context(), ref)
+		if err != nil || len(list) != 3 || !list[0].Due.Equal(date(2262)) || list[2].Due.Before(time.Now()) {
+			t.Errorf("listed %+v, %v", list, err)
+		}
+		if err := r.Cancel(t.Context(), ref, "2262"); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestHangingHandlersHoldUpNobody has actors that hang in their reminders, many with one
+// or one with many, all of which are due before those of a healthy one.
+func TestHangingHandlersHoldUpNobody(t *testing.T) {
+	actors := 1000
+	if n, err := strconv.Atoi(os.Getenv("TROUPE_HANGING")); err == nil {
+		actors = n
+	}
+	for what, each := range map[string]func(i int, hanging []actor.Ref[Sleeper]) actor.Ref[Sleeper]{
+		"each of its own actor": func(i int, hanging []actor.Ref[Sleeper]) actor.Ref[Sleeper] { return hanging[i] },
+		"all of one actor":      func(_ int, hanging []actor.Ref[Sleeper]) actor.Ref[Sleeper] { return hanging[0] },
+	} {
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store, d, hung, system := newStore(t), newDiary(), newDiary(), newSystem(t)
+				hung.answer = func(ctx context.Context, _ Wake) error { <-ctx.Done(); return ctx.Err() }
+				hanging := make([]actor.Ref[Sleeper], actors)
+				for i := range hanging {
+					hanging[i] = spawn(t, system, hung.sleepers(), actor.WithName(fmt.Sprint("hanging-", i)))
+				}
+				ref := spawn(t, system, d.sleepers())
+				r := remember(t, store, system, persistence.ReminderConfig{})
+				var all sync.WaitGroup
+				for i := range hanging {
+					all.Go(func() { remind(t, r, each(i, hanging), fmt.Sprint(i), in(time.Second)) })
+				}
+				all.Wait()
+				remind(t, r, ref, "healthy", in(2*time.Second))
+				remind(t, r, ref, "again", in(150*time.Second)) // after the hanging ones have come again
+				wait(t, 151*time.Second)
+				for i, want := range []time.Duration{2 * time.Second, 150 * time.Second} {
+					if i >= len(d.entries) {
+						t.Fatalf("heard %q", d.entries)
+					}
+					text, _, _ := strings.Cut(d.entries[i], " ")
+					if at, err := time.ParseDuration(text); err != nil || at-want > 100*time.Millisecond {
+						t.Errorf("heard %q, want it after %v", d.entries[i], want)
+					}
+				}
+			})
+		})
 	}
 }
 

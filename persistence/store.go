@@ -46,6 +46,9 @@ const (
 	MaxMetadataSize = 32 << 10
 )
 
+// MaxTTL is the longest time to live that a [Store] takes: 100 years.
+const MaxTTL = 100 * 365 * 24 * time.Hour
+
 // Revision numbers the changes of a store, from 1. 0 is before the first.
 type Revision uint64
 
@@ -105,7 +108,7 @@ type Change struct {
 	Delete   bool
 	Value    []byte
 	Metadata map[string]string
-	// TTL is how long the record will live; 0 is for ever.
+	// TTL is how long the record will live, up to [MaxTTL]; 0 is for ever.
 	TTL time.Duration
 	// Expired tells a watcher that the record went because its time was over. It
 	// is not used in a transaction.

@@ -96,6 +96,14 @@ func newSchema[T any](name string, upcasters []Upcaster) (*schema, error) {
 	return s, nil
 }
 
+// check returns why values of the schema's type would not come back.
+func (s *schema) check(system *actor.System) error {
+	if _, err := system.Codecs().For(s.typ); err != nil {
+		return fmt.Errorf("%s: %w", s, err)
+	}
+	return nil
+}
+
 func (s *schema) String() string {
 	if s.name == "" {
 		return s.typ.String()

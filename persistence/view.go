@@ -18,8 +18,10 @@ const contentTypeKey = "content-type"
 // View is the records of a store that begin with a prefix, as values of type T. Keys
 // are without the prefix. All methods may be called concurrently.
 type View[T any] struct {
-	store namespace // of the keys behind the prefix
-	codec actor.Codec
+	store   namespace // of the keys behind the prefix
+	codec   actor.Codec
+	older   actor.Codec // of records written before codec was chosen for T; may be nil
+	invalid error       // returned by every method
 }
 
 // Entry is a [Record] with its value decoded.
@@ -48,20 +50,45 @@ type Events[T any] struct {
 }
 
 // Of returns a view of the records whose keys begin with prefix. Values are encoded as
-// MessagePack; see [View.WithCodec].
+// protobuf if T is a protobuf message, or a pointer to one, and as MessagePack if not; see
+// [actor.Codecs] and [View.WithCodec]. If a T could be written but not read, or would lose
+// a part of itself, every method of the view returns an error that is [ErrInvalid] and
+// names that part.
 func Of[T any](s Store, prefix string) *View[T] {
-	return &View[T]{store: namespace{s, prefix}, codec: actor.NewMsgPack()}
+	v := &View[T]{store: namespace{s, prefix}}
+	codecs := actor.NewCodecs(nil)
+	if v.codec, v.invalid = codecs.For(reflect.TypeFor[T]()); v.invalid != nil {
+		v.invalid = v.refusal(v.invalid)
+		return v
+	}
+	v.older, _ = codecs.Named("application/msgpack") // once it was that of protobuf messages, too
+	return v
 }
 
 // WithCodec returns a view of the same records that encodes values otherwise. Records
-// say how they are encoded: one that was written with another codec does not decode.
+// say how they are encoded: one that was written with another codec does not decode. A
+// codec that has CheckType is asked whether T survives it, as in [Of].
 func (v *View[T]) WithCodec(c actor.Codec) *View[T] {
-	return &View[T]{store: v.store, codec: c}
+	other := &View[T]{store: v.store, codec: c}
+	if c == nil {
+		other.invalid = other.refusal(errors.New("the codec is nil"))
+	} else if err := actor.CheckType(c, reflect.TypeFor[T]()); err != nil {
+		other.invalid = other.refusal(err)
+	}
+	return other
+}
+
+// refusal is the error of a view whose values would not come back.
+func (v *View[T]) refusal(reason error) error {
+	return fmt.Errorf("persistence: %w: no view of %s as %s: %w", ErrInvalid, quote(v.store.prefix), reflect.TypeFor[T](), reason)
 }
 
 // Get returns the record of key. The error is [ErrNotFound] if there is none, and one
 // that names the key if it is not a T.
 func (v *View[T]) Get(ctx context.Context, key string, options ...ReadOption) (Entry[T], error) {
+	if v.invalid != nil {
+		return Entry[T]{}, v.invalid
+	}
 	r, err := v.store.Get(ctx, key, options...)
 	if err != nil {
 		return Entry[T]{}, err
@@ -72,6 +99,9 @@ func (v *View[T]) Get(ctx context.Context, key string, options ...ReadOption) (E
 // List returns the records that match q, whose keys are without the prefix of the
 // view. One that is not a T makes it fail. With KeysOnly, values are zero.
 func (v *View[T]) List(ctx context.Context, q Query, options ...ReadOption) ([]Entry[T], error) {
+	if v.invalid != nil {
+		return nil, v.invalid
+	}
 	records, err := v.store.List(ctx, q, options...)
 	if err != nil {
 		return nil, err
@@ -99,6 +129,9 @@ func (v *View[T]) entries(records []Record) (_ []Entry[T], err error) {
 // Current returns the records of the view and the revision after which to watch them; see
 // the function [Current].
 func (v *View[T]) Current(ctx context.Context) ([]Entry[T], Revision, error) {
+	if v.invalid != nil {
+		return nil, 0, v.invalid
+	}
 	records, after, err := Current(ctx, &v.store, "")
 	if err != nil {
 		return nil, 0, err
@@ -120,6 +153,9 @@ func (v *View[T]) CompareAndSwap(ctx context.Context, key string, expect Revisio
 
 // Delete removes a record; see the function [Delete].
 func (v *View[T]) Delete(ctx context.Context, key string, options ...WriteOption) (Revision, error) {
+	if v.invalid != nil {
+		return 0, v.invalid
+	}
 	return Delete(ctx, &v.store, key, options...)
 }
 
@@ -152,6 +188,10 @@ func (v *View[T]) Update(ctx context.Context, key string, f func(T) (T, error), 
 // [Store]. A record that is not a T ends it with an error.
 func (v *View[T]) Watch(ctx context.Context, after Revision) iter.Seq2[Events[T], error] {
 	return func(yield func(Events[T], error) bool) {
+		if v.invalid != nil {
+			yield(Events[T]{}, v.invalid)
+			return
+		}
 		for changes, err := range v.store.Watch(ctx, "", after) {
 			events := Events[T]{Revision: changes.Revision}
 			for _, c := range changes.Changes {
@@ -173,10 +213,13 @@ func (v *View[T]) Watch(ctx context.Context, after Revision) iter.Seq2[Events[T]
 }
 
 func (v *View[T]) write(ctx context.Context, conditions []Condition, key string, value T, options []WriteOption) (Revision, error) {
+	if v.invalid != nil {
+		return 0, v.invalid
+	}
 	o := v.options(options)
 	var data []byte
 	err := guard(func() (err error) {
-		data, err = v.codec.Append(nil, value)
+		data, err = v.codec.Append(nil, source(&value))
 		return err
 	})
 	if err != nil {
@@ -218,15 +261,27 @@ func bare[T any](r Record) Entry[T] {
 
 func (v *View[T]) decode(key string, metadata map[string]string, data []byte) (value T, err error) {
 	key = v.store.prefix + key
-	if is, want := metadata[contentTypeKey], v.codec.ContentType(); is != "" && is != want {
-		return value, fmt.Errorf("persistence: %w: record %s is %s, and the view reads %s", ErrMismatch, quote(key), is, want)
+	codec := v.codec
+	if is, want := metadata[contentTypeKey], codec.ContentType(); is != "" && is != want {
+		if codec = v.older; codec == nil || codec.ContentType() != is {
+			return value, fmt.Errorf("persistence: %w: record %s is %s, and the view reads %s", ErrMismatch, quote(key), is, want)
+		}
 	}
-	err = guard(func() error { return v.codec.Decode(data, target(&value)) })
+	err = guard(func() error { return codec.Decode(data, target(&value)) })
 	if err != nil {
 		var none T
 		return none, fmt.Errorf("persistence: %w: record %s is not a %T: %w", ErrMismatch, quote(key), none, err)
 	}
 	return value, nil
+}
+
+// source returns what to encode: value, or a pointer to it if T is an interface, so that
+// the codec knows what it will have to decode into.
+func source[T any](value *T) any {
+	if reflect.TypeFor[T]().Kind() == reflect.Interface {
+		return value
+	}
+	return *value
 }
 
 // target returns what to decode into: value, or what it is made to point to, since a

@@ -29,6 +29,7 @@ func Run(t *testing.T, codec actor.Codec, samples ...any) {
 	t.Run("what cannot be encoded is an error", s.refuses)
 	t.Run("input that does not decode is no panic", s.garbage)
 	t.Run("it may be used concurrently", s.concurrent)
+	t.Run("what is too deep to be decoded is not encoded", s.deep)
 }
 
 // Plain is a message with fields of the usual kinds.
@@ -168,6 +169,22 @@ func (s *suite) refuses(t *testing.T) {
 		data, err := s.codec.Append([]byte("kept"), message)
 		if err == nil {
 			t.Errorf("%T was encoded as %q", message, data)
+		}
+	}
+}
+
+// deep nests a Nested deeper and deeper.
+func (s *suite) deep(t *testing.T) {
+	deep := &Nested{Name: "leaf"}
+	if _, err := s.codec.Append(nil, deep); err != nil {
+		t.Skip("it encodes samples only")
+	}
+	for range 300 {
+		deep = &Nested{Below: []Nested{*deep}}
+		if data, err := s.codec.Append(nil, deep); err == nil {
+			if _, err := s.decode(data, deep); err != nil {
+				t.Fatalf("it is encoded, and does not decode: %v", err)
+			}
 		}
 	}
 }

@@ -53,15 +53,19 @@ type Event[T any] struct {
 // A name is one or more tokens with dots in between. A token has letters, digits and
 // -_~:+= only, and a name up to 256 characters. The token * stands for any token, and >,
 // at the end, for one or more: such a name can be subscribed to only, and is no durable
-// topic. Mistakes are reported by all methods, as InvalidArgument.
+// topic. Mistakes, such as a T that could not be decoded where it arrives, are reported by
+// all methods, as InvalidArgument.
 func Of[T any](node *cluster.Node, name string, options ...Option) *Topic[T] {
 	t := &Topic[T]{extension: extensionOf(node), name: name, kind: kindOf[T]()}
 	c, err := newTopicOptions(options)
 	t.wild, t.invalid = checkName(name)
+	_, unfit := node.System().Codecs().For(t.kind.goType)
 	switch {
 	case t.invalid != nil:
 	case t.kind.invalid != nil:
 		t.invalid = t.kind.invalid
+	case unfit != nil:
+		t.invalid = refusal(actor.InvalidArgument, "the events of %q: %v", name, actor.AsError(unfit).Message)
 	case err != nil:
 		t.invalid = err
 	case c.durable && t.wild:

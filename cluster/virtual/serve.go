@@ -112,6 +112,9 @@ func serve[P any](node *cluster.Node, definition actor.Definition[P], c config) 
 	if err := c.validate(); err != nil {
 		return err
 	}
+	if err := node.System().CheckTravel(definition); err != nil {
+		return err
+	}
 	x := extensionOf(node)
 	if err := x.spawnRelay(); err != nil {
 		return err

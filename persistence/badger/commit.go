@@ -48,7 +48,6 @@ const pieceCost = 128
 
 // check refuses what makes no sense, and returns what the transaction costs.
 func (s *Store) check(t *persistence.Transaction, most limits) (cost int, err error) {
-	const longestTTL = 100 * 365 * 24 * time.Hour
 	for _, c := range t.If {
 		if len(c.Key) > persistence.MaxKeySize {
 			return 0, keyTooLong(c.Key)
@@ -68,7 +67,7 @@ func (s *Store) check(t *persistence.Transaction, most limits) (cost int, err er
 		if seen != nil {
 			seen[c.Key] = struct{}{}
 		}
-		if c.TTL < 0 || c.TTL > longestTTL {
+		if c.TTL < 0 || c.TTL > persistence.MaxTTL {
 			return 0, fmt.Errorf("badger: %w: TTL of %s is %v; it may be 0, for ever, or up to 100 years", persistence.ErrInvalid, quote(c.Key), c.TTL)
 		}
 		value := len(c.Value)

@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"errors"
+	"math"
 	"time"
 
 	"github.com/troupe-go/troupe/persistence"
@@ -78,8 +79,16 @@ func overwritingEndsATimeToLive(f *fixture) {
 	}
 }
 
-func negativeTimeToLiveIsInvalid(f *fixture) {
-	if _, err := persistence.Put(f.Context(), f, "a", nil, persistence.TTL(-1)); !errors.Is(err, persistence.ErrInvalid) {
-		f.Errorf("Put with a negative TTL: %v, want ErrInvalid", err)
+func timeToLiveIsBounded(f *fixture) {
+	for _, ttl := range []time.Duration{-1, persistence.MaxTTL + 1, math.MaxInt64, math.MinInt64} {
+		if _, err := persistence.Put(f.Context(), f, "a", nil, persistence.TTL(ttl)); !errors.Is(err, persistence.ErrInvalid) {
+			f.Errorf("Put with a TTL of %v: %v, want ErrInvalid", ttl, err)
+		}
+	}
+	f.wantNone("a")
+	before := time.Now()
+	f.put("a", "x", persistence.TTL(persistence.MaxTTL))
+	if r := f.get("a"); r.Expires.Before(before.Add(persistence.MaxTTL)) {
+		f.Errorf("with the longest time to live it expires at %v", r.Expires)
 	}
 }

@@ -66,7 +66,7 @@ func Run(t *testing.T, open func(t *testing.T) persistence.Store, options ...Opt
 
 		{"RecordExpires", recordExpires},
 		{"OverwritingEndsATimeToLive", overwritingEndsATimeToLive},
-		{"NegativeTimeToLiveIsInvalid", negativeTimeToLiveIsInvalid},
+		{"TimeToLiveIsBounded", timeToLiveIsBounded},
 
 		{"WatchGivesHistoryThenWhatComes", watchGivesHistoryThenWhatComes},
 		{"WatchGivesWhatAPrefixConcerns", watchGivesWhatAPrefixConcerns},
