@@ -40,7 +40,7 @@ type Lock struct {
 // lost, and Acquire queues anew at the end, in a new session. It returns InvalidArgument
 // for a name or options that make no sense, and whatever the replicated store says:
 // Unavailable where it cannot be reached, which who waits already is told when the
-// session has run out.
+// session has run out, and cluster.ErrLeft on a node that leaves.
 func Acquire(ctx context.Context, n *cluster.Node, name string, options ...Option) (*Lock, error) {
 	return acquire(ctx, node{n}, name, options, false)
 }
