@@ -8,9 +8,10 @@ import (
 // Ask sends q to the actor behind to and returns its reply. It waits until the
 // reply is there, the call has failed, or ctx has ended; without a deadline in
 // ctx it waits as long as the actor works. A failure is an [*Error]: Internal if
-// the actor crashed on q, NotFound if it is gone, Unavailable if its node is lost,
-// ResourceExhausted if its mailbox is full, Unimplemented if it has no handler
-// for q, DeadlineExceeded or Canceled if ctx ended, or what the handler returned.
+// the actor crashed on q, NotFound if it is gone, Unavailable if its node is lost or
+// it was told to stop, ResourceExhausted if its mailbox is full, Unimplemented if it
+// has no handler for q, DeadlineExceeded or Canceled if ctx ended, or what the handler
+// returned.
 //
 // Within one process q and the reply are handed over as they are: whoever sends a
 // pointer, slice or map must not change it afterwards.

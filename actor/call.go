@@ -121,7 +121,7 @@ func (k *call[Q, R]) fail(err error) {
 // answer completes the call with what its handler returned or sent.
 func (k *call[Q, R]) answer(reply R, err error) {
 	if err != nil {
-		k.fail(handlerError(err))
+		k.fail(k.Context.answerFor(err))
 		return
 	}
 	k.finish(reply, nil)

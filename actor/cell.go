@@ -35,6 +35,10 @@ type cell struct {
 	failures failures
 	ending   error // why the actor ends; read by watchers after its end
 
+	// For those who ask what takes so long.
+	doing atomic.Pointer[string]    // the message of this turn, or of the last; or a method
+	began atomic.Pointer[time.Time] // nil before the system stops
+
 	now    atomic.Pointer[incarnation]
 	halted atomic.Bool           // told to stop
 	become atomic.Pointer[table] // the table, for Deliver; nil for the definition's
@@ -161,12 +165,14 @@ func (c *cell) Started() {
 			in.end(errToldToStop)
 		}
 	}
-	in.instance = c.def.create()
-	if s, ok := in.instance.(Starter); ok {
-		if err := s.Started(&in.plain); err != nil {
-			panic(failure{err})
+	c.call("its start", func() {
+		in.instance = c.def.create()
+		if s, ok := in.instance.(Starter); ok {
+			if err := s.Started(&in.plain); err != nil {
+				panic(failure{err})
+			}
 		}
-	}
+	})
 }
 
 var errToldToStop = Errorf(Unavailable, "the actor was told to stop")
@@ -183,6 +189,7 @@ func (c *cell) Receive(e Envelope) {
 	}
 	entry := c.last.entry // the handler may become another
 	c.current, c.stashed = e, false
+	c.begins()
 	if err := entry.invoke(c, e.message); err != nil && !isDeferral(err) {
 		c.system.log.Warn("the handler of a cast returned an error",
 			"actor", c.path, "message", entry.name, "error", err)
@@ -194,6 +201,7 @@ func (c *cell) find(t reflect.Type) bool {
 	entry, ok := c.table.byType[t]
 	if ok {
 		c.last.message, c.last.entry = t, entry
+		c.doing.Store(&entry.name)
 	}
 	return ok
 }

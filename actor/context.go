@@ -2,6 +2,7 @@ package actor
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -120,6 +121,19 @@ func (c *Context) release() {
 		return
 	}
 	c.merged.Load().end()
+}
+
+// answerFor returns what the asker gets for an error of the handler. A handler that gave
+// up because its actor was told to stop has not been canceled by its asker.
+func (c *Context) answerFor(err error) *Error {
+	e := handlerError(err)
+	if e.Code != Canceled || e.Reason != "" || c.base.Err() != nil || c.in == nil || c.in.lifetime().Err() == nil {
+		return e
+	}
+	return &Error{
+		Code: Unavailable, cause: context.Cause(c.in.lifetime()),
+		Message: fmt.Sprintf("%s was told to stop while it handled the message, which may have had effects: %s", c.in.cell, e.Message),
+	}
 }
 
 // Self returns the actor's own address. [Self] returns it as a Ref.

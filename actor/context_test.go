@@ -156,7 +156,7 @@ func TestContextEndsWhenTheActorIsToldToStop(t *testing.T) {
 		if cause := context.Cause(<-saw); !errors.Is(cause, actor.Unavailable) {
 			t.Error("cause:", cause)
 		}
-		codeIs(t, <-answer, actor.Canceled)
+		codeIs(t, <-answer, actor.Unavailable)
 	})
 }
 

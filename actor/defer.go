@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"runtime/debug"
 	"slices"
+	"time"
 
 	"github.com/troupe-go/troupe/actor/internal/engine"
 )
@@ -103,8 +104,12 @@ func (r *Reply[R]) Send(reply R, err error) {
 func Pipe[P any, M Message[P]](ctx *Context, work func(context.Context) M) {
 	in := ctx.in
 	lifetime := in.lifetime()
+	pipes := &in.cell.system.pipes
+	t := &task{actor: in.cell.path, what: "has had work in a Pipe for " + typeName(reflect.TypeFor[M]()), began: time.Now()}
+	pipes.add(t)
 	in.cell.system.work.Go(func() {
 		returned := false
+		defer pipes.remove(t)
 		defer func() {
 			if !returned {
 				in.pipeFailed(recover(), debug.Stack())

@@ -85,7 +85,9 @@ func (in *incarnation) ended() bool {
 func (in *incarnation) release(cause error) {
 	in.end(cause)
 	if s, ok := in.instance.(Stopper); ok {
-		in.cell.contain("Stopped", func() { s.Stopped(&in.plain) })
+		in.cell.call("its Stopped method", func() {
+			in.cell.contain("Stopped", func() { s.Stopped(&in.plain) })
+		})
 	}
 	for t := range in.timers {
 		t.timer.Stop()

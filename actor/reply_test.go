@@ -3,6 +3,7 @@ package actor_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"testing"
 	"testing/synctest"
@@ -154,5 +155,78 @@ func TestPanicAfterReplyLater(t *testing.T) {
 		codeIs(t, err, actor.Internal)
 		reply.Send(1, nil)
 		handled(t, ref)
+	})
+}
+
+// An asker that has not given up is not told that something was canceled: its actor was
+// told to stop, and has given up.
+func TestAHandlerThatIsCutShortIsNotCanceledByItsAsker(t *testing.T) {
+	ends := map[string]func(*actor.Context) (any, error){
+		"its context": func(ctx *actor.Context) (any, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		},
+		"a context of its own": func(ctx *actor.Context) (any, error) {
+			limited, cancel := context.WithTimeout(ctx, time.Hour)
+			defer cancel()
+			<-limited.Done()
+			return nil, fmt.Errorf("reading: %w", limited.Err())
+		},
+		"an ask": func(ctx *actor.Context) (any, error) {
+			never := func(ctx *actor.Context) (any, error) {
+				_, later := actor.ReplyLater[any](ctx)
+				return nil, later
+			}
+			child, err := actor.Spawn(ctx, define(script{}))
+			if err != nil {
+				return nil, err
+			}
+			return actor.Ask(ctx, child, Compute{Do: never})
+		},
+	}
+	for name, wait := range ends {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				system := newSystem(t)
+				ref := spawn(t, system, script{})
+				answer := make(chan error, 1)
+				go func() {
+					_, err := actor.Ask(t.Context(), ref, Compute{Do: wait})
+					answer <- err
+				}()
+				synctest.Wait()
+				if err := system.StopActor(t.Context(), ref); err != nil {
+					t.Fatal(err)
+				}
+				err := <-answer
+				codeIs(t, err, actor.Unavailable)
+				if actor.AsError(err).NotRun || errors.Is(err, context.Canceled) {
+					t.Errorf("%#v", err)
+				}
+			})
+		})
+	}
+}
+
+// What a handler means by Canceled stays, and so does what its own contexts do.
+func TestAHandlerMaySayCanceled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		system := newSystem(t)
+		ref := spawn(t, system, script{})
+		withdrawn := actor.NewError(actor.Canceled, "order withdrawn")
+		_, err := actor.Ask(t.Context(), ref, Compute{Do: func(ctx *actor.Context) (any, error) {
+			ctx.Stop()
+			return nil, withdrawn
+		}})
+		if !errors.Is(err, withdrawn) {
+			t.Error(err)
+		}
+		ref = spawn(t, system, script{})
+		_, err = actor.Ask(t.Context(), ref, Compute{Do: func(ctx *actor.Context) (any, error) {
+			own, cancel := context.WithCancel(ctx)
+			cancel()
+			return nil, own.Err()
+		}})
+		codeIs(t, err, actor.Canceled)
 	})
 }

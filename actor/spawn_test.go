@@ -275,7 +275,7 @@ func TestStopOfAParentEndsTheHandlersOfItsChildren(t *testing.T) {
 				if err := <-ended; !errors.Is(err, actor.Unavailable) {
 					t.Error("the handler of a cast saw", err)
 				}
-				codeIs(t, <-asked, actor.Canceled)
+				codeIs(t, <-asked, actor.Unavailable)
 				synctest.Wait()
 			})
 		})

@@ -273,3 +273,101 @@ func TestStopOfAnEmptySystem(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Started, Stopped, a handler or the work of a Pipe that does not watch its context is
+// named: who it is, what it is about, and for how long.
+func TestStopNamesWhatDoesNotEnd(t *testing.T) {
+	stuck := func(gate <-chan struct{}) func(*actor.Context, Note) error {
+		return func(*actor.Context, Note) error { <-gate; return nil }
+	}
+	tests := map[string]struct {
+		begin func(t *testing.T, s *actor.System, gate chan struct{})
+		want  []string
+		not   []string
+	}{
+		"a handler": {
+			func(t *testing.T, s *actor.System, gate chan struct{}) {
+				spawn(t, s, script{}, actor.WithName("idle"))
+				tell(t, spawn(t, s, script{note: stuck(gate)}, actor.WithName("ledger")), Note{})
+			},
+			[]string{`actor "ledger" has been busy with actor_test.Note for more than 1s`, "context deadline exceeded"}, []string{"idle"},
+		},
+		"a handler that began later": {
+			func(t *testing.T, s *actor.System, gate chan struct{}) {
+				first := make(chan struct{})
+				n := 0
+				ref := spawn(t, s, script{note: func(c *actor.Context, m Note) error {
+					if n++; n == 1 {
+						<-first
+						return nil
+					}
+					return stuck(gate)(c, m)
+				}}, actor.WithName("ledger"))
+				tell(t, ref, Note{})
+				tell(t, ref, Note{})
+				synctest.Wait()
+				time.AfterFunc(400*time.Millisecond, func() { close(first) })
+			},
+			[]string{`actor "ledger" has been busy with actor_test.Note for 600ms`}, nil,
+		},
+		"Started": {
+			func(t *testing.T, s *actor.System, gate chan struct{}) {
+				spawn(t, s, script{started: func(*actor.Context) error { <-gate; return nil }}, actor.WithName("slow"))
+			},
+			[]string{`actor "slow" has been busy with its start for more than 1s`}, nil,
+		},
+		"Stopped": {
+			func(t *testing.T, s *actor.System, gate chan struct{}) {
+				spawn(t, s, script{stopped: func(*actor.Context) { <-gate }}, actor.WithName("slow"))
+			},
+			[]string{`actor "slow" has been busy with its Stopped method for 1s`}, nil,
+		},
+		"a Pipe": {
+			func(t *testing.T, s *actor.System, gate chan struct{}) {
+				ref := spawn(t, s, script{}, actor.WithName("reader"))
+				run(t, ref, func(ctx *actor.Context) error {
+					actor.Pipe(ctx, func(context.Context) Note { <-gate; return Note{} })
+					return nil
+				})
+				elapse(2 * time.Second)
+			},
+			[]string{`actor "reader" has had work in a Pipe for actor_test.Note for 3s`}, nil,
+		},
+		"many": {
+			func(t *testing.T, s *actor.System, gate chan struct{}) {
+				for range 20 {
+					tell(t, spawn(t, s, script{note: stuck(gate)}, actor.WithUniqueName()), Note{})
+				}
+			},
+			[]string{"; and 15 more; "}, nil,
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				system, gate := newSystem(t), make(chan struct{})
+				test.begin(t, system, gate)
+				synctest.Wait()
+				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+				defer cancel()
+				began := time.Now()
+				err := system.Stop(ctx)
+				if took := time.Since(began); took != time.Second {
+					t.Errorf("Stop took %v", took)
+				}
+				codeIs(t, err, actor.DeadlineExceeded)
+				for _, want := range test.want {
+					if !strings.Contains(err.Error(), want) {
+						t.Errorf("%v\ndoes not say %s", err, want)
+					}
+				}
+				for _, not := range test.not {
+					if strings.Contains(err.Error(), not) {
+						t.Errorf("%v\nspeaks of %s", err, not)
+					}
+				}
+				close(gate)
+			})
+		})
+	}
+}

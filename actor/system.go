@@ -5,11 +5,9 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"log/slog"
-	"maps"
-	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/troupe-go/troupe/actor/internal/engine"
 )
@@ -31,11 +29,14 @@ type System struct {
 	cancel   context.CancelCauseFunc
 	uid      atomic.Uint64
 	work     sync.WaitGroup // goroutines of Pipe
+	pipes    pipes          // what they do
+	ending   atomic.Bool    // Stop was called: actors note when they begin with a message
 
 	mu      sync.RWMutex
 	cells   map[string]*cell // by path
 	emptied chan struct{}    // closed when the last actor of a stopping system is gone
 	closing bool
+	since   time.Time // when Stop was called
 }
 
 // SystemOption changes a new System.
@@ -110,73 +111,6 @@ func (s *System) Node() string { return s.node }
 
 // Codecs returns the choice of codecs that [WithCodec] has made.
 func (s *System) Codecs() *Codecs { return s.codecs }
-
-// Stop ends all actors: those at the top, when they are done with the message at
-// hand, refuse new ones, handle what is in their mailboxes, and stop with their
-// children. When ctx ends before that, the contexts of all handlers are cancelled,
-// what still waits fails as soon as the handler before it returns, and Stop returns
-// an error that names the actors that had not ended. It returns nil once every
-// goroutine of the system has ended. It may be called again, but not by an actor.
-func (s *System) Stop(ctx context.Context) error {
-	s.mu.Lock()
-	if !s.closing {
-		s.closing = true
-		if len(s.cells) == 0 {
-			close(s.emptied)
-		}
-	}
-	top := s.topLocked()
-	s.mu.Unlock()
-	for _, c := range top {
-		c.process.Drain()
-	}
-	select {
-	case <-s.emptied:
-	case <-ctx.Done():
-		return s.abort(ctx)
-	}
-	s.cancel(Errorf(Unavailable, "the system has stopped"))
-	worked := make(chan struct{})
-	go func() {
-		s.work.Wait()
-		close(worked)
-	}()
-	select {
-	case <-worked:
-	case <-ctx.Done():
-		return Errorf(DeadlineExceeded, "the system did not stop in time: %w; the work of a Pipe does not watch its context", context.Cause(ctx))
-	}
-	s.dead.close(s.log)
-	return s.engine.Close(ctx)
-}
-
-// abort stops without draining, and without waiting for handlers that do not
-// watch their context.
-func (s *System) abort(ctx context.Context) error {
-	s.cancel(Errorf(Unavailable, "the system is stopping"))
-	s.mu.RLock()
-	running := slices.Sorted(maps.Keys(s.cells))
-	cells := slices.Collect(maps.Values(s.cells))
-	s.mu.RUnlock()
-	for _, c := range cells {
-		c.stop()
-	}
-	if len(running) > 5 {
-		running = append(running[:5], "…")
-	}
-	return Errorf(DeadlineExceeded, "the system did not stop in time: %w; still running: %s",
-		context.Cause(ctx), strings.Join(running, ", "))
-}
-
-func (s *System) topLocked() []*cell {
-	var top []*cell
-	for _, c := range s.cells {
-		if c.parent == nil {
-			top = append(top, c)
-		}
-	}
-	return top
-}
 
 // StopActor ends an actor of this system after the message it is handling, and
 // waits until it and its children have ended or ctx has. What waits in its mailbox

@@ -54,6 +54,6 @@ func (in *incarnation) terminated(w *watch, t Terminated) {
 	}
 	delete(in.watching, t.Who)
 	if watcher, ok := in.instance.(Watcher); ok {
-		watcher.Terminated(&in.plain, t)
+		in.cell.call("its Terminated method", func() { watcher.Terminated(&in.plain, t) })
 	}
 }

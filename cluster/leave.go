@@ -148,10 +148,7 @@ func (n *Node) leave(ctx context.Context, d departure) {
 
 // endSession gives back what the node owns. Where that fails, its session runs out.
 func (n *Node) endSession(ctx context.Context) {
-	n.sessions.mu.Lock()
-	s := n.sessions.current
-	n.sessions.mu.Unlock()
-	if s != nil {
+	if s := n.sessions.end(); s != nil {
 		if err := s.session.Close(ctx); err != nil {
 			n.log.Debug("the session was left to run out", "error", err)
 		}

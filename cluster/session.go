@@ -29,6 +29,7 @@ type sessions struct {
 	mu      sync.Mutex
 	current *Session
 	opening *opening // nil if nobody opens one now
+	ended   bool     // the node leaves, and has none any more
 }
 
 // opening is an attempt that several may wait for.
@@ -39,14 +40,19 @@ type opening struct {
 }
 
 // Session returns the session of this node: a new one at the first call, and after the
-// last one was lost. It fails with Unavailable if the replicated store does.
+// last one was lost. It fails with Unavailable if the replicated store does, and with
+// [ErrLeft] once the node leaves and has given back what it owned.
 func (n *Node) Session(ctx context.Context) (*Session, error) {
 	if err := n.present(); err != nil {
 		return nil, err
 	}
 	w := &n.sessions
 	w.mu.Lock()
-	if s := w.current; s != nil && s.Err() == nil {
+	switch s := w.current; {
+	case w.ended:
+		w.mu.Unlock()
+		return nil, n.errLeaving()
+	case s != nil && s.Err() == nil:
 		w.mu.Unlock()
 		return s, nil
 	}
@@ -74,13 +80,37 @@ func (n *Node) open(ctx context.Context, o *opening) {
 	opened, err := n.store.core.OpenSession(ctx)
 	w := &n.sessions
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	if o.err = err; err == nil {
+	late := err == nil && w.ended
+	switch {
+	case late:
+		o.err = n.errLeaving()
+	case err != nil:
+		o.err = err
+	default:
 		o.session = &Session{opened, n.store.core.System()}
 		w.current = o.session
 	}
 	w.opening = nil
 	close(o.done)
+	w.mu.Unlock()
+	if late { // nobody else would
+		_ = opened.Close(ctx) // else it runs out
+	}
+}
+
+// end lets no session be opened any more, and returns the present one, if there is one.
+func (w *sessions) end() *Session {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.ended = true
+	return w.current
+}
+
+func (n *Node) errLeaving() error {
+	return &actor.Error{
+		Code: ErrLeft.Code, Reason: ErrLeft.Reason, NotRun: true,
+		Message: "node " + n.name + " is leaving cluster " + n.cluster,
+	}
 }
 
 // ID returns the name of the session. There is never another one with that name.

@@ -200,3 +200,34 @@ func TestLeadersFollowEachOtherOnAllNodes(t *testing.T) {
 		}
 	})
 }
+
+// Who waits on a node that leaves is told so, and does not queue anew in a session that
+// nobody would close.
+func TestAWaiterGoesWithItsNode(t *testing.T) {
+	clustertest.Run(t, 3, func(t *testing.T, c *clustertest.Cluster) {
+		l := acquire(t, c.Node(0), "x")
+		<-time.After(settled)
+		c.Network.SetDelay(time.Millisecond, 5*time.Millisecond)
+		gone := wait(t, c.Node(2), "x")
+		<-time.After(time.Second)
+		next := wait(t, c.Node(1), "x")
+		<-time.After(time.Second)
+		must(t, c.Node(2).Leave(t.Context()))
+		<-gone.done
+		if !errors.Is(gone.err, cluster.ErrLeft) {
+			t.Errorf("waiting on the leaver: %v", gone.err)
+		}
+		state, err := lock.Inspect(t.Context(), c.Node(0), "x")
+		must(t, err)
+		if len(state.Waiters) != 1 || state.Waiters[0].Node != "node-1" {
+			t.Errorf("waiting: %+v", state.Waiters)
+		}
+		start := time.Now()
+		must(t, l.Release(t.Context()))
+		<-next.done
+		must(t, next.err)
+		if took := time.Since(start); took > 200*time.Millisecond {
+			t.Errorf("it took %v", took)
+		}
+	})
+}

@@ -2,6 +2,7 @@ package lock
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 
@@ -39,7 +40,7 @@ type Lock struct {
 // lost, and Acquire queues anew at the end, in a new session. It returns InvalidArgument
 // for a name or options that make no sense, and whatever the replicated store says:
 // Unavailable where it cannot be reached, which who waits already is told when the
-// session has run out.
+// session has run out, and cluster.ErrLeft on a node that leaves.
 func Acquire(ctx context.Context, n *cluster.Node, name string, options ...Option) (*Lock, error) {
 	return acquire(ctx, node{n}, name, options, false)
 }
@@ -63,7 +64,7 @@ func acquire(ctx context.Context, h host, name string, options []Option, try boo
 }
 
 func (q queue) acquire(ctx context.Context, h host, r *request, try bool) (*Lock, error) {
-	for {
+	for attempt := 1; ; attempt++ {
 		s, err := h.Session(ctx)
 		if err != nil {
 			return nil, q.failure(ctx, err)
@@ -72,16 +73,34 @@ func (q queue) acquire(ctx context.Context, h host, r *request, try bool) (*Lock
 		if err = l.acquire(ctx, try); err == nil {
 			return l, nil
 		}
-		if s.Err() == nil || ctx.Err() != nil {
+		// With another session, or what was not known taken back, it begins anew.
+		again := s.Err() != nil || l.given.Load() && passes(err) && attempt < maxAttempts
+		if !again || ctx.Err() != nil {
 			return nil, q.failure(ctx, err)
 		}
 	}
 }
 
+// maxAttempts is how often Acquire enters the queue where the store does not say whether
+// it has.
+const maxAttempts = 3
+
+// passes reports whether an error of the store says nothing of what it is asked for.
+func passes(err error) bool {
+	switch actor.CodeOf(err) {
+	case actor.Unavailable, actor.Unknown:
+		return true
+	}
+	return false
+}
+
 // failure explains why nothing was acquired.
 func (q queue) failure(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		return actor.Errorf(actor.CodeOf(ctx.Err()), "lock: %s was not free in time: %w", q, context.Cause(ctx))
+	case errors.Is(err, persistence.ErrClosed):
+		return actor.Errorf(actor.Unavailable, "lock: acquiring %s: %w: what it holds is given up with its session", q, cluster.ErrLeft)
 	}
 	return actor.Errorf(actor.CodeOf(err), "lock: acquiring %s: %w", q, err)
 }
@@ -165,7 +184,11 @@ func (l *Lock) Release(ctx context.Context) error {
 	defer l.guards.Wait()
 	if err := l.withdraw(ctx); err != nil {
 		l.withdrawLater()
-		return actor.Errorf(actor.CodeOf(err), "lock: %s is given up, but the others do not know yet; that is tried again until they do: %w", l.queue, err)
+		code := actor.CodeOf(err)
+		if errors.Is(err, persistence.ErrClosed) {
+			code = actor.Unknown // the node leaves; with its session, all is given up
+		}
+		return actor.Errorf(code, "lock: %s is given up, but the others do not know yet; that is tried again until they do: %w", l.queue, err)
 	}
 	return nil
 }

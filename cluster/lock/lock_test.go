@@ -286,8 +286,8 @@ func TestWithoutTheStoreAcquireSaysUnavailable(t *testing.T) {
 			}
 		}
 		b.goAway(nil)
-		w.onWatch(func() error { return away })
-		if _, err := acquire(t.Context(), b, "x", nil, false); !errors.Is(err, actor.Unavailable) {
+		w.onWatch(func() error { return actor.Errorf(actor.DataLoss, "broken") })
+		if _, err := acquire(t.Context(), b, "x", nil, false); !errors.Is(err, actor.DataLoss) {
 			t.Error("the watch broke:", err)
 		}
 		if keys := w.keys("lock/"); len(keys) != 1 {

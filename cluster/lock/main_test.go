@@ -27,6 +27,7 @@ type world struct {
 	mu     sync.Mutex
 	commit func(ctx context.Context, t persistence.Transaction, next commit) (persistence.Revision, error)
 	list   func()
+	listed func() error
 	watch  func() error
 }
 
@@ -54,6 +55,13 @@ func (w *world) onList(f func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.list = f
+}
+
+// onListError lets lists fail with the error of f, if there is one.
+func (w *world) onListError(f func() error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.listed = f
 }
 
 // onWatch lets watches end with the error of f, if there is one.
@@ -91,6 +99,14 @@ func (d disturbed) Commit(ctx context.Context, t persistence.Transaction) (persi
 }
 
 func (d disturbed) List(ctx context.Context, q persistence.Query, options ...persistence.ReadOption) ([]persistence.Record, error) {
+	d.world.mu.Lock()
+	fails := d.world.listed
+	d.world.mu.Unlock()
+	if fails != nil {
+		if err := fails(); err != nil {
+			return nil, err
+		}
+	}
 	records, err := d.Store.List(ctx, q, options...)
 	d.world.mu.Lock()
 	f := d.world.list

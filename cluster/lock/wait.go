@@ -42,6 +42,7 @@ func (l *Lock) enqueue(ctx context.Context) error {
 			l.presence = present
 			return nil
 		case refused(err):
+			l.presence = absent // nothing has to be taken back
 			return err
 		case !errors.Is(err, persistence.ErrConflict):
 			l.presence = uncertain
@@ -66,8 +67,12 @@ func refused(err error) bool {
 	case actor.InvalidArgument, actor.ResourceExhausted:
 		return true
 	}
-	return false
+	return actor.AsError(err).NotRun
 }
+
+// electionPause is how long a waiter whose session holds waits where the store cannot be
+// asked, before it asks again.
+const electionPause = 100 * time.Millisecond
 
 // wait returns when the lock is held; with try, ErrHeld if it is not.
 func (l *Lock) wait(ctx context.Context, try bool) error {
@@ -75,6 +80,9 @@ func (l *Lock) wait(ctx context.Context, try bool) error {
 	after := l.place.revision
 	for {
 		now, err := l.queue.line(ctx, store, l.generation.previous)
+		if err != nil && !try && actor.CodeOf(err) == actor.Unavailable && pause(ctx, electionPause) {
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -92,7 +100,13 @@ func (l *Lock) wait(ctx context.Context, try bool) error {
 		}
 		after, err = l.await(ctx, now, obstacle, after)
 		if errors.Is(err, persistence.ErrHistoryGone) { // it was a long wait
-			after, err = persistence.Latest(ctx, store)
+			var latest persistence.Revision
+			if latest, err = persistence.Latest(ctx, store); err == nil {
+				after = latest
+			}
+		}
+		if actor.CodeOf(err) == actor.Unavailable && pause(ctx, electionPause) {
+			continue
 		}
 		if err != nil {
 			return err

@@ -34,7 +34,8 @@ func (l *Lock) withdraw(ctx context.Context) error {
 	if errors.Is(err, persistence.ErrConflict) { // or another generation has begun
 		_, err = l.session.Store().Commit(ctx, t)
 	}
-	if err != nil && !errors.Is(err, persistence.ErrConflict) { // which says that the session has ended
+	// A conflict says that the session has ended. If it has, the record goes with it.
+	if err != nil && !errors.Is(err, persistence.ErrConflict) && l.session.Err() == nil {
 		return err
 	}
 	l.given.Store(true)

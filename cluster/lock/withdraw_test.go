@@ -166,3 +166,73 @@ func TestTheBackgroundEndsWithTheSessionAndWithTheNode(t *testing.T) {
 		})
 	}
 }
+
+// Once the store says again what is in the queue, Acquire tries anew: a leader of the store
+// that died on the way is no reason to fail.
+func TestAnUnknownOutcomeIsTriedAgain(t *testing.T) {
+	for what, happens := range map[string]bool{"it happened": true, "it never did": false} {
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := newWorld(t)
+				a := w.node("a")
+				once := true
+				w.onCommit(func(ctx context.Context, tx persistence.Transaction, next commit) (persistence.Revision, error) {
+					if !enqueues(tx) || !once {
+						return next(ctx, tx)
+					}
+					if once = false; happens {
+						_, err := next(ctx, tx)
+						must(t, err)
+					}
+					return 0, errAway
+				})
+				l := mustAcquire(t, a, "x")
+				if n := len(w.keys("lock/queue/")); n != 1 {
+					t.Errorf("%d in the queue", n)
+				}
+				must(t, l.Release(t.Context()))
+			})
+		})
+	}
+}
+
+// What surely did not happen need not be taken back, which would take as long again.
+func TestWhatWasNotRunIsNotWithdrawn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a := w.node("a")
+		commits := 0
+		w.onCommit(func(context.Context, persistence.Transaction, commit) (persistence.Revision, error) {
+			commits++
+			return 0, &actor.Error{Code: actor.Unavailable, Message: "no leader", NotRun: true}
+		})
+		if _, err := acquire(t.Context(), a, "x", nil, false); !errors.Is(err, actor.Unavailable) || commits != 1 {
+			t.Errorf("%v after %d transactions", err, commits)
+		}
+		w.onCommit(nil)
+	})
+}
+
+// A waiter keeps its place as long as its session holds, also while the store cannot say
+// who is before it.
+func TestAWaiterOutlivesAnElection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		a, b := w.node("a"), w.node("b")
+		l := mustAcquire(t, a, "x")
+		next := b.begin("x")
+		synctest.Wait()
+		away := time.Now().Add(2 * time.Second)
+		w.onListError(func() error {
+			if time.Now().Before(away) {
+				return errAway
+			}
+			return nil
+		})
+		must(t, l.Release(t.Context()))
+		next.acquired(t)
+		if time.Now().Before(away) {
+			t.Error("nobody had to look again")
+		}
+	})
+}

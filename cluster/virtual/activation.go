@@ -16,7 +16,8 @@ type activation struct {
 	shard   *shard
 	session session // nil for BestEffort
 	address actor.Address
-	revoked atomic.Bool
+	revoked atomic.Bool // it handles nothing any more
+	ending  atomic.Bool // it has been told to end: what comes is not for it
 	uses    atomic.Uint64
 
 	// Guarded by server.mu.
@@ -68,15 +69,55 @@ func noWait() context.Context {
 	return ctx
 }
 
-// drain lets the actor end after what it has.
+// drain lets the actor end after what it has. What comes from now on does not wait behind
+// that in its mailbox.
 func (a *activation) drain() {
+	a.ending.Store(true)
 	_ = a.server.kind.extension.node.System().DrainActor(noWait(), a.address)
 }
 
 // stop ends the actor at once: it handles no further message.
 func (a *activation) stop() {
 	a.revoked.Store(true)
+	a.ending.Store(true)
 	_ = a.server.kind.extension.node.System().StopActor(noWait(), a.address)
+}
+
+// deliver gives a message to the actor, or parks it if that is ending. It fails with
+// isGone if the activation is over.
+func (a *activation) deliver(ctx context.Context, d actor.Delivery) error {
+	err := error(nil)
+	if !a.ending.Load() {
+		err = a.server.kind.extension.node.System().Deliver(ctx, d)
+		if err == nil || !isGone(err) {
+			return err
+		}
+	}
+	if parked, refused := a.server.park(a, ctx, d); parked || refused != nil {
+		return refused
+	}
+	return over(a.name)
+}
+
+// tell and ask are for senders on the node of the actor, who wait for its next activation
+// where it is ending.
+func (a *activation) tell(e actor.Envelope) error {
+	if a.ending.Load() {
+		return over(a.name)
+	}
+	return a.address.Recipient().Tell(e)
+}
+
+func (a *activation) ask(e actor.Envelope) error {
+	if a.ending.Load() {
+		return over(a.name)
+	}
+	return a.address.Recipient().Ask(e)
+}
+
+// over is the error for an activation that takes nothing any more.
+func over(name string) *actor.Error {
+	return refusal(actor.NotFound, "an activation of %s is over", refPath(name))
 }
 
 // park keeps a message until the activation has ended; false if it has.
@@ -86,6 +127,8 @@ func (s *server) park(a *activation, ctx context.Context, d actor.Delivery) (boo
 	switch {
 	case a.over:
 		return false, nil
+	case s.gone:
+		return false, leaving(a.name)
 	case len(a.parked) >= maxParked:
 		return false, refusal(actor.ResourceExhausted, "too many messages wait for the next activation of %s", refPath(a.name))
 	}
@@ -111,11 +154,7 @@ func (k *kind) deliver(ctx context.Context, d actor.Delivery) error {
 			}
 			return err
 		}
-		err = k.extension.node.System().Deliver(ctx, d)
-		if err == nil || !isGone(err) {
-			return err
-		}
-		if parked, err := s.park(a, ctx, d); parked || err != nil {
+		if err = a.deliver(ctx, d); err == nil || !isGone(err) {
 			return err
 		}
 	}
@@ -136,13 +175,7 @@ func (k *kind) tellForwarded(ctx context.Context, f forwarded) error {
 	if err != nil {
 		return err
 	}
-	if err = k.extension.node.System().Deliver(ctx, f.delivery()); err == nil || !isGone(err) {
-		return err
-	}
-	if parked, err := a.server.park(a, ctx, f.delivery()); parked || err != nil {
-		return err
-	}
-	return err
+	return a.deliver(ctx, f.delivery())
 }
 
 // tellHere and askHere are for senders on the node of the actor.
@@ -151,7 +184,7 @@ func (k *kind) tellHere(name string, e actor.Envelope) error {
 	if err != nil {
 		return err
 	}
-	return a.address.Recipient().Tell(e)
+	return a.tell(e)
 }
 
 func (k *kind) askHere(name string, e actor.Envelope) error {
@@ -159,7 +192,7 @@ func (k *kind) askHere(name string, e actor.Envelope) error {
 	if err != nil {
 		return err
 	}
-	return a.address.Recipient().Ask(e)
+	return a.ask(e)
 }
 
 // activated returns the activation of an actor on this node, nil if there is none.

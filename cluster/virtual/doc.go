@@ -16,6 +16,9 @@
 //   - When nodes join or leave, as few keys move as possible. A key that moves handles
 //     what it has, and its next message waits for the new activation. Messages of one
 //     sender may overtake each other only then.
+//   - A node that leaves handles what its activations have, sends on what it has not
+//     begun, and lets others own its shards at once. What it cannot end in time is cut
+//     short: such a request fails with Unavailable, since it may have had effects.
 //   - An activation that is lost with its node, or stops by itself, loses what it has
 //     in memory, and the next message activates the key anew. Keep what must stay
 //     with package persistence on node.Store(): the identity of an actor is the same

@@ -18,6 +18,9 @@ func notHere(name, why string) *actor.Error {
 	return refusal(actor.Unavailable, "the virtual actor %s is not on this node: %s", refPath(name), why)
 }
 
+// leaving is notHere for a node that goes.
+func leaving(name string) *actor.Error { return notHere(name, "its node is leaving") }
+
 // isUntaken reports whether the message may be sent again, perhaps to another node: it
 // surely was not handled, or may be handled twice.
 func isUntaken(err error, message any) bool {

@@ -56,7 +56,11 @@ func (x *extension) run(f func(ctx context.Context)) bool {
 	return !x.left
 }
 
-// leave hands over what runs here.
+// settleTimeout is how long a node that leaves, and has handed over what ran on it, waits
+// for what its own callers have sent to reach the new owners.
+const settleTimeout = 2 * time.Second
+
+// leave hands over what runs here, and sees to what still waits to be sent from here.
 func (x *extension) leave(ctx context.Context) {
 	var leaving sync.WaitGroup
 	for _, k := range x.kinds.Range {
@@ -65,11 +69,31 @@ func (x *extension) leave(ctx context.Context) {
 		}
 	}
 	leaving.Wait()
+	x.settle(ctx)
 	x.mu.Lock()
 	x.left = true
 	x.mu.Unlock()
 	x.end()
 	x.running.Wait()
+}
+
+// settle returns when nothing waits any more for the owner of its shard.
+func (x *extension) settle(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, settleTimeout)
+	defer cancel()
+	for x.isWaiting() && pause(ctx, settlePause) {
+	}
+}
+
+const settlePause = 10 * time.Millisecond
+
+func (x *extension) isWaiting() bool {
+	for _, k := range x.kinds.Range {
+		if k := k.(*kind); k.waiting.Load() > 0 || k.backlog.count.Load() > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // Resolve implements cluster.Extension.

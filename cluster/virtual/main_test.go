@@ -46,6 +46,9 @@ type Note struct {
 // Hold is handled until its context ends or the gate opens.
 type Hold struct{ actor.Call[Room, Added] }
 
+// Hang is handled until the gate opens, whatever its context says.
+type Hang struct{ actor.Cast[Room] }
+
 // Quit lets the activation stop by itself.
 type Quit struct{ actor.Cast[Room] }
 
@@ -121,7 +124,7 @@ type room struct {
 func (l *ledger) definition(kind string) actor.Definition[Room] {
 	return actor.Define(kind, func() *room { return &room{ledger: l} },
 		actor.OnCall((*room).add), actor.OnCast((*room).note), actor.OnCall((*room).hold),
-		actor.OnCast((*room).quit), actor.OnCall((*room).visit))
+		actor.OnCast((*room).quit), actor.OnCast((*room).hang), actor.OnCall((*room).visit))
 }
 
 func (r *room) Started(ctx *actor.Context) error {
@@ -175,6 +178,12 @@ func (r *room) hold(ctx *actor.Context, _ Hold) (Added, error) {
 		r.ledger.holdEnds <- ctx.Err()
 		return Added{}, ctx.Err()
 	}
+}
+
+func (r *room) hang(ctx *actor.Context, _ Hang) error {
+	r.ledger.holding <- ctx.System().Node()
+	<-r.ledger.gate
+	return nil
 }
 
 func (r *room) quit(ctx *actor.Context, _ Quit) error {

@@ -2,6 +2,7 @@ package virtual
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -219,4 +220,55 @@ func TestANodeThatIsCutOffFromTheCoreStopsBeforeOthersStart(t *testing.T) {
 			t.Error("the node that came back owns nothing")
 		}
 	})
+}
+
+// What waits behind a handler that does not watch its context has not run when its node
+// goes, and is handled by the next owner.
+func TestWhatALeaverHasNotBegunIsHandledElsewhere(t *testing.T) {
+	play(t, 3, func(t *testing.T, s *stage) {
+		s.serve("room", s.all())
+		key := s.keyOn("node-2")
+		if err := actor.Tell(roomOf(s.Node(2), key), Hang{}); err != nil {
+			t.Fatal(err)
+		}
+		<-s.ledger.holding
+		left := make(chan error, 1)
+		go func() { left <- s.Node(2).Leave(within(t, 2*time.Second)) }()
+		<-time.After(time.Second) // the activation is told to end
+		answers := make(chan error, 3)
+		for i := range cap(answers) {
+			go func() {
+				got, err := actor.Ask(within(t, 30*time.Second), roomOf(s.Node(i%2), key), Add{})
+				if err == nil && got.Node == "node-2" {
+					err = fmt.Errorf("%+v", got)
+				}
+				answers <- err
+			}()
+		}
+		s.ledger.bury("node-2") // what hangs there handles nothing any more
+		err := <-left
+		if actor.CodeOf(err) != actor.DeadlineExceeded || !strings.Contains(err.Error(), "virtual.Hang") {
+			t.Errorf("leaving: %v", err)
+		}
+		s.core.leave("node-2")
+		for range cap(answers) {
+			if err := <-answers; err != nil {
+				t.Error(err)
+			}
+		}
+		close(s.ledger.gate)
+	})
+}
+
+// keyOn returns a key whose actor is on a node.
+func (s *stage) keyOn(node string) string {
+	s.t.Helper()
+	for i := range 100 {
+		key := fmt.Sprint("on ", node, i)
+		if got, err := actor.Ask(within(s.t, time.Minute), roomOf(s.Node(0), key), Add{}); err == nil && got.Node == node {
+			return key
+		}
+	}
+	s.t.Fatal("no key is on", node)
+	return ""
 }

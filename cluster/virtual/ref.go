@@ -92,7 +92,7 @@ func (r ref) Ask(e actor.Envelope) error {
 	}
 	if !k.backlog.holds(r.name) {
 		if a := k.activated(r.name); a != nil {
-			err = a.address.Recipient().Ask(e)
+			err = a.ask(e)
 		} else if o := k.table.Load().owner(r.name); o.known() {
 			err = r.ask(k, o.Node, e)
 		} else {

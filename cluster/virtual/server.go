@@ -26,6 +26,7 @@ type server struct {
 	released map[int]persistence.Revision // epochs that are over
 	moving   int                          // hand-overs of shards with activations
 	count    int                          // of activations
+	gone     bool                         // nothing is parked any more: the node goes
 }
 
 // shard is one that this node owns.
@@ -258,5 +259,22 @@ func (s *server) leave(ctx context.Context) {
 	select {
 	case <-s.left:
 	case <-ctx.Done():
+		s.giveBack()
+	}
+}
+
+// giveBack lets others handle what waits for activations that have not ended in time:
+// their node goes, and none of it has run.
+func (s *server) giveBack() {
+	s.mu.Lock()
+	s.gone = true
+	var all []parked
+	for _, v := range s.active.Range {
+		a := v.(*activation)
+		all, a.parked = append(all, a.parked...), nil
+	}
+	s.mu.Unlock()
+	for _, p := range all {
+		s.misplaced(p, leaving(p.delivery.Path))
 	}
 }

@@ -24,7 +24,7 @@ const (
 )
 
 // Process is one running actor: its queue, its place in protoactor's tree and
-// its turn on the scheduler. Post, TryPost, Stop, Drain, Interrupt and WatchFunc
+// its turn on the scheduler. Post, TryPost, Stop, Drain, Interrupt, Runs and WatchFunc
 // may be called concurrently.
 type Process[M any] struct {
 	engine   *Engine
@@ -82,6 +82,9 @@ func (p *Process[M]) Stop() { p.PostSystemMessage(&pactor.Stop{}) }
 func (p *Process[M]) Drain() { p.PostSystemMessage(drainRequest{}) }
 
 type drainRequest struct{}
+
+// Runs reports whether the process has the turn, or is about to.
+func (p *Process[M]) Runs() bool { return p.state.Load() == stateScheduled }
 
 // Interrupt runs f in p's turn, before the messages that wait. A panic in f is a
 // failure of p. A process that is stopping does not run it.

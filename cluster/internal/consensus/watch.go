@@ -70,6 +70,7 @@ type watcher struct {
 	after  persistence.Revision
 	yield  func(persistence.Changes, error) bool
 	left   bool // the loop
+	waited bool // for a leader of the replica of this node
 }
 
 func (w *watcher) give(all []persistence.Changes) {
@@ -81,15 +82,29 @@ func (w *watcher) give(all []persistence.Changes) {
 	}
 }
 
-// local yields what the replica of this node has applied, for as long as there is one.
+// local yields what the replica of this node has applied, for as long as there is one and
+// it is in touch with a leader. One that is not, such as that of a node which came back
+// after others had taken its place, would not get to know of changes: the leader is asked.
 func (w *watcher) local(ctx context.Context, r *replica) error {
+	if leader, _ := r.Leader(); leader == "" && w.waited {
+		return w.poll(ctx, "")
+	}
+	touching, cancel := context.WithCancel(ctx)
+	defer cancel()
+	w.c.start(func(context.Context) {
+		w.c.untilAlone(touching, r)
+		cancel()
+	})
 	for {
-		changes, reached, err := r.Store().Changes(ctx, w.prefix, w.after)
+		changes, reached, err := r.Store().Changes(touching, w.prefix, w.after)
 		if w.give(changes); w.left {
 			return nil
 		}
-		w.after = reached
+		w.after = max(w.after, reached)
 		switch {
+		case touching.Err() != nil && ctx.Err() == nil:
+			w.waited = true
+			return nil
 		case errors.Is(err, persistence.ErrHistoryGone):
 			return w.poll(ctx, "") // another may know more
 		case errors.Is(err, persistence.ErrClosed):
