@@ -49,11 +49,15 @@ type Config struct {
 	MinFree settings.Size `doc:"How much must stay free on the disk. By default 24 times mem_table_size." reload:"restart"`
 
 	// HistoryCount and HistoryAge say how much of the past [Store.Watch] can give:
-	// transactions beyond that number or older than that are forgotten. The latest
-	// is always kept. A store that is full forgets them first. The defaults are
-	// 100,000 and one hour.
+	// transactions beyond that number or older than that are forgotten, and those
+	// beyond HistorySize. The latest is always kept. A store that is full forgets them
+	// first. The defaults are 100,000 and one hour.
 	HistoryCount int           `default:"100000" doc:"How many transactions of the past watches can give, at most." validate:"min=0" reload:"restart"`
 	HistoryAge   time.Duration `default:"1h" doc:"How old these may be." validate:"min=0s" reload:"restart"`
+
+	// HistorySize is how many bytes the transactions of that past may have, roughly: what
+	// they wrote and deleted. It counts since the store was opened. The default is 64 MiB.
+	HistorySize settings.Size `default:"64MiB" doc:"How many bytes these may have." reload:"restart"`
 
 	// MemTableSize is how many bytes of changes are gathered in memory before they
 	// become a table on disk. There may be four of them at a time; tables and what it
@@ -89,6 +93,9 @@ func (c Config) WithDefaults() Config {
 	if c.HistoryAge == 0 {
 		c.HistoryAge = time.Hour
 	}
+	if c.HistorySize == 0 {
+		c.HistorySize = 64 << 20
+	}
 	if c.MemTableSize == 0 {
 		c.MemTableSize = 2 << 20
 		if c.Dir == "" {
@@ -117,7 +124,7 @@ func (c Config) validate() error {
 		return fmt.Errorf("badger: %w: EncryptionKey is for a store on disk; set Dir too", persistence.ErrInvalid)
 	case c.MemTableSize < 1<<20 || c.MemTableSize > 1<<30:
 		return fmt.Errorf("badger: %w: MemTableSize is %v; choose 1 MiB to 1 GiB", persistence.ErrInvalid, c.MemTableSize)
-	case c.HistoryCount < 1 || c.HistoryAge < 0 || c.MaxSize < 0 || c.MinFree < 0 || c.CacheSize < 0:
+	case c.HistoryCount < 1 || c.HistoryAge < 0 || c.HistorySize < 0 || c.MaxSize < 0 || c.MinFree < 0 || c.CacheSize < 0:
 		return fmt.Errorf("badger: %w: a size, number or duration in Config is negative", persistence.ErrInvalid)
 	}
 	return nil
@@ -169,8 +176,8 @@ func (c Config) badgerOptions() badger.Options {
 	if o.InMemory {
 		o.ValueThreshold = c.largestInMemory()
 	}
-	o.ValueLogFileSize = 4 * table
-	o.Compression = options.None // blocks are read in place, from the memory map
+	o.ValueLogFileSize = min(4*table, max(8<<20, table/2)) // the newest is not collected
+	o.Compression = options.None                           // blocks are read in place, from the memory map
 	o.BlockCacheSize = 0
 	o.IndexCacheSize = 0
 	o.SyncWrites = false // the committer syncs, once for many transactions

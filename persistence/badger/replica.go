@@ -156,6 +156,9 @@ func (r *Replica) Apply(entries []Entry) ([][]Outcome, error) {
 	defer r.state.Unlock()
 	outcomes := make([][]Outcome, len(entries))
 	s := r.current()
+	if err := s.pace.wait(context.Background(), s.closing, s.log); err != nil {
+		return nil, err
+	}
 	_, err := s.submit(context.Background(), false, func(b *batch) (persistence.Revision, error) {
 		b.place = r.place.encode
 		if err := s.space.last(time.Now()); err != nil {

@@ -48,8 +48,9 @@ type Store struct {
 	discarded atomic.Uint64 // older revisions may have lost values
 	history   history
 	alarm     alarm
-	compact   sync.Mutex
-	collects  sync.Mutex // Badger refuses a second collection of value logs at a time
+	compact   chan struct{} // has room for one: who compacts
+	pace      *pace         // nil in memory
+	collects  sync.Mutex    // Badger refuses a second collection of value logs at a time
 	locate    func() error
 	stats     statistics
 	latest    atomic.Int64 // of a replica: the time of the last entry, in ns since 1970
@@ -80,6 +81,8 @@ func openAs(ctx context.Context, config Config, replica bool) (*Store, error) {
 		log:     config.Logger,
 		closing: make(chan struct{}),
 		limits:  config.limits(),
+		compact: make(chan struct{}, 1),
+		pace:    newPace(config),
 	}
 	s.end = sync.OnceValue(s.close)
 	s.locate = sync.OnceValue(s.locateDamage)
