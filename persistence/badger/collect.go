@@ -72,9 +72,6 @@ func (s *Store) measured(collect func() (needed int64, err error)) error {
 
 // reclaimNewest merges what was written last, and collects the value log.
 func (s *Store) reclaimNewest(ctx context.Context) error {
-	if err := s.catchUp(); err != nil { // while nobody waits for it
-		return err
-	}
 	if err := s.flushMemtables(ctx); err != nil {
 		return err
 	}
@@ -259,12 +256,15 @@ func (s *Store) collect(most int) (more bool, err error) {
 		it := txn.NewIterator(badger.IteratorOptions{Prefix: []byte{spaceMeta}})
 		defer it.Close()
 		var err error
+		moved := false
 		for collected < most && err == nil && !s.ending.Load() {
+			s.moved.Store(movedUnknown)
 			if err = s.db.RunValueLogGC(0.5); err == nil {
 				collected++
 			}
+			moved = moved || s.moved.Load() != 0
 		}
-		if collected > 0 {
+		if collected > 0 && moved {
 			if syncing := s.disk.syncLogs(); syncing != nil {
 				return syncing
 			}

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
@@ -159,7 +160,7 @@ type limits struct{ transaction, large, piece int }
 func (c Config) badgerOptions() badger.Options {
 	o := badger.DefaultOptions(c.Dir)
 	o.InMemory = c.Dir == ""
-	o.Logger = badgerLogger{c.Logger}
+	o.Logger = badgerLogger{log: c.Logger}
 	o.MetricsEnabled = false // they are variables of the process
 	o.DetectConflicts = false
 	o.BypassLockGuard = true // Open holds a lock before it looks at any file
@@ -193,13 +194,32 @@ func (c Config) badgerOptions() badger.Options {
 }
 
 // badgerLogger passes on what Badger logs: its errors and warnings as warnings, since
-// an error reaches the caller too, and the rest for debugging.
-type badgerLogger struct{ log *slog.Logger }
+// an error reaches the caller too, and the rest for debugging. Some of it Badger tells in
+// no other way.
+type badgerLogger struct {
+	log   *slog.Logger
+	moved *atomic.Int64 // how many values a collection has moved
+}
+
+// What Badger says when it has collected a file of its value log: how many entries that
+// had, and how many it has moved.
+const movedFormat = "Total entries: %d. Moved: %d"
+
+// movedUnknown is for a collection of which Badger has said nothing.
+const movedUnknown = -1
 
 func (l badgerLogger) Errorf(format string, args ...any)   { l.emit(slog.LevelWarn, format, args) }
 func (l badgerLogger) Warningf(format string, args ...any) { l.emit(slog.LevelWarn, format, args) }
-func (l badgerLogger) Infof(format string, args ...any)    { l.emit(slog.LevelDebug, format, args) }
 func (l badgerLogger) Debugf(format string, args ...any)   { l.emit(slog.LevelDebug, format, args) }
+
+func (l badgerLogger) Infof(format string, args ...any) {
+	if format == movedFormat && len(args) == 2 && l.moved != nil {
+		if n, ok := args[1].(int); ok {
+			l.moved.Store(int64(n))
+		}
+	}
+	l.emit(slog.LevelDebug, format, args)
+}
 
 func (l badgerLogger) emit(level slog.Level, format string, args []any) {
 	if ctx := context.Background(); l.log.Enabled(ctx, level) {

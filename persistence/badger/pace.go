@@ -13,8 +13,8 @@ import (
 // with a large [Config.MemTableSize] it is more.
 const (
 	spareBytes    = 64 << 20
-	collectFactor = 2.4
-	waitFactor    = 2.8
+	collectFactor = 2.5
+	waitFactor    = 2.9
 )
 
 // pace says when the store collects what is not needed any more, and when writers wait
@@ -99,9 +99,9 @@ func (p *pace) wasteful(files, needed int64) bool { return files > p.most(collec
 
 // most is how large files may be that have what is needed.
 func (p *pace) most(factor float64, needed int64) int64 {
-	spare := p.spare * 9 / 16
+	spare := p.spare * 11 / 16
 	if factor == waitFactor {
-		spare = p.spare * 3 / 4
+		spare = p.spare * 14 / 16
 	}
 	return int64(factor*float64(max(needed, 0))) + spare
 }

@@ -51,6 +51,7 @@ type Store struct {
 	compact   chan struct{} // has room for one: who compacts
 	pace      *pace         // nil in memory
 	collects  sync.Mutex    // Badger refuses a second collection of value logs at a time
+	moved     atomic.Int64  // how many values the last one has moved, see badgerLogger
 	locate    func() error
 	stats     statistics
 	latest    atomic.Int64 // of a replica: the time of the last entry, in ns since 1970
@@ -147,6 +148,7 @@ const mostTables = 8192
 
 func (s *Store) openBadger() error {
 	options := s.config.badgerOptions()
+	options.Logger = badgerLogger{log: s.log, moved: &s.moved}
 	if s.disk != nil {
 		size, err := sizeOf(s.config.Dir)
 		if err != nil {
