@@ -177,8 +177,9 @@ func (c Config) badgerOptions() badger.Options {
 	if o.InMemory {
 		o.ValueThreshold = c.largestInMemory()
 	}
-	o.ValueLogFileSize = min(4*table, max(8<<20, table/2)) // the newest is not collected
-	o.Compression = options.None                           // blocks are read in place, from the memory map
+	// The newest file is not collected, and a full one is synced while writers wait.
+	o.ValueLogFileSize = min(8*table, max(16<<20, table/2))
+	o.Compression = options.None // blocks are read in place, from the memory map
 	o.BlockCacheSize = 0
 	o.IndexCacheSize = 0
 	o.SyncWrites = false // the committer syncs, once for many transactions
