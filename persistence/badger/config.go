@@ -2,9 +2,11 @@ package badger
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -200,6 +202,31 @@ func (c Config) badgerOptions() badger.Options {
 type badgerLogger struct {
 	log   *slog.Logger
 	moved *atomic.Int64 // how many values a collection has moved
+	flush *lastFlush
+}
+
+// lastFlush ends Badger's attempts to make a table of what is in memory when it is being
+// closed: it goes on for ever, also if the folder of the store is gone.
+type lastFlush struct {
+	closing atomic.Bool
+	err     atomic.Pointer[error] // why it has been given up
+}
+
+// What Badger says between two attempts, from the goroutine that makes them.
+const flushFormat = "error flushing memtable to disk: %v, retrying"
+
+func (f *lastFlush) failed(args []any) {
+	if !f.closing.Load() {
+		return
+	}
+	err := errors.New("unknown error")
+	if len(args) == 1 {
+		if cause, ok := args[0].(error); ok {
+			err = cause
+		}
+	}
+	f.err.Store(&err)
+	runtime.Goexit()
 }
 
 // What Badger says when it has collected a file of its value log: how many entries that
@@ -209,7 +236,13 @@ const movedFormat = "Total entries: %d. Moved: %d"
 // movedUnknown is for a collection of which Badger has said nothing.
 const movedUnknown = -1
 
-func (l badgerLogger) Errorf(format string, args ...any)   { l.emit(slog.LevelWarn, format, args) }
+func (l badgerLogger) Errorf(format string, args ...any) {
+	l.emit(slog.LevelWarn, format, args)
+	if format == flushFormat && l.flush != nil {
+		l.flush.failed(args)
+	}
+}
+
 func (l badgerLogger) Warningf(format string, args ...any) { l.emit(slog.LevelWarn, format, args) }
 func (l badgerLogger) Debugf(format string, args ...any)   { l.emit(slog.LevelDebug, format, args) }
 

@@ -40,7 +40,12 @@ type Store struct {
 	closing chan struct{}      // closed after that
 	stop    context.CancelFunc // of what runs in the background
 	running sync.WaitGroup
-	end     func() error
+
+	closeOnce sync.Once
+	ended     chan struct{} // closed when closing has ended
+	closeErr  error         // set before that
+	waitsFor  atomic.Value  // a string: what closing waits for
+	lastFlush lastFlush
 
 	commits   commits
 	failure   failure
@@ -81,11 +86,11 @@ func openAs(ctx context.Context, config Config, replica bool) (*Store, error) {
 		config:  config,
 		log:     config.Logger,
 		closing: make(chan struct{}),
+		ended:   make(chan struct{}),
 		limits:  config.limits(),
 		compact: make(chan struct{}, 1),
 		pace:    newPace(config),
 	}
-	s.end = sync.OnceValue(s.close)
 	s.locate = sync.OnceValue(s.locateDamage)
 	s.alarm.init()
 	if config.Dir != "" {
@@ -148,7 +153,7 @@ const mostTables = 8192
 
 func (s *Store) openBadger() error {
 	options := s.config.badgerOptions()
-	options.Logger = badgerLogger{log: s.log, moved: &s.moved}
+	options.Logger = badgerLogger{log: s.log, moved: &s.moved, flush: &s.lastFlush}
 	if s.disk != nil {
 		size, err := sizeOf(s.config.Dir)
 		if err != nil {
@@ -231,31 +236,6 @@ func (s *Store) interrupted(ctx context.Context) error {
 		return fmt.Errorf("badger: %w", persistence.ErrClosed)
 	}
 	return ctx.Err()
-}
-
-// Close waits for what is being done, writes to disk what is not there yet, and ends
-// the goroutines of the store. Reads, writes and watches fail with
-// [persistence.ErrClosed] from then on. It is idempotent; all calls return the same: also why
-// the store has taken no more writes, if that is so.
-func (s *Store) Close() error { return s.end() }
-
-func (s *Store) close() error {
-	s.ending.Store(true)
-	s.stop()
-	s.running.Wait()
-	s.ops.Lock()
-	s.closed = true
-	s.ops.Unlock()
-	close(s.closing)
-	err := s.attempt(s.db.Close)
-	if s.disk == nil {
-		return err
-	}
-	err = errors.Join(err, s.failure.get())
-	if err == nil {
-		s.disk.mark.advance(persistence.Revision(s.visible.Load()))
-	}
-	return errors.Join(err, s.disk.close())
 }
 
 func (s *Store) where() string {
