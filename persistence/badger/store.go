@@ -93,12 +93,15 @@ func openAs(ctx context.Context, config Config, replica bool) (*Store, error) {
 	}
 	s.locate = sync.OnceValue(s.locateDamage)
 	s.alarm.init()
+	progress := startOpening(s.log, s.where())
+	defer progress.end()
 	if config.Dir != "" {
 		var err error
-		if s.disk, err = openDisk(ctx, config); err != nil {
+		if s.disk, err = openDisk(ctx, config, progress); err != nil {
 			return nil, err
 		}
 	}
+	progress.now("replaying what was in memory")
 	if err := s.openBadger(); err != nil {
 		if s.disk != nil {
 			err = errors.Join(err, s.disk.close())
@@ -115,7 +118,7 @@ func openAs(ctx context.Context, config Config, replica bool) (*Store, error) {
 }
 
 // openDisk locks the directory and makes sure that Badger can open what is there.
-func openDisk(ctx context.Context, config Config) (_ *disk, err error) {
+func openDisk(ctx context.Context, config Config, progress *opening) (_ *disk, err error) {
 	d, err := lockDir(config.Dir)
 	if err != nil {
 		return nil, err
@@ -141,7 +144,7 @@ func openDisk(ctx context.Context, config Config) (_ *disk, err error) {
 	if err := rotateKey(config); err != nil {
 		return d, err
 	}
-	v := &verifier{dir: config.Dir, options: config.badgerOptions(), mark: d.mark, skip: config.SkipVerify}
+	v := &verifier{dir: config.Dir, options: config.badgerOptions(), mark: d.mark, skip: config.SkipVerify, progress: progress}
 	err = v.run(ctx)
 	d.torn = v.torn
 	return d, err
