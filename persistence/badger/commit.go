@@ -22,6 +22,11 @@ func (s *Store) Commit(ctx context.Context, t persistence.Transaction) (persiste
 	if err != nil {
 		return 0, err
 	}
+	if len(t.Then) > 0 {
+		if err := s.pace.wait(ctx, s.closing, s.log); err != nil {
+			return 0, err
+		}
+	}
 	q := &s.commits
 	p, _ := q.used.Get().(*prepared)
 	if p == nil {
@@ -293,8 +298,12 @@ func (s *Store) write(group []*work) {
 		s.visible.Store(uint64(b.last))
 		if b.base > 0 {
 			s.history.reset(b.base, b.base)
+			s.pace.restart()
 		}
-		s.history.publish(b.logged, b.last)
+		s.pace.wrote(b.bytes)
+		if s.history.publish(b.logged, b.last, b.bytes, b.dropped) > int64(s.config.HistorySize)*9/8 {
+			s.pace.signal()
+		}
 		s.expirySet(b.expiries)
 	}
 }

@@ -2,10 +2,13 @@ package badger
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math"
+	"runtime"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/dgraph-io/badger/v4"
@@ -49,11 +52,15 @@ type Config struct {
 	MinFree settings.Size `doc:"How much must stay free on the disk. By default 24 times mem_table_size." reload:"restart"`
 
 	// HistoryCount and HistoryAge say how much of the past [Store.Watch] can give:
-	// transactions beyond that number or older than that are forgotten. The latest
-	// is always kept. A store that is full forgets them first. The defaults are
-	// 100,000 and one hour.
+	// transactions beyond that number or older than that are forgotten, and those
+	// beyond HistorySize. The latest is always kept. A store that is full forgets them
+	// first. The defaults are 100,000 and one hour.
 	HistoryCount int           `default:"100000" doc:"How many transactions of the past watches can give, at most." validate:"min=0" reload:"restart"`
 	HistoryAge   time.Duration `default:"1h" doc:"How old these may be." validate:"min=0s" reload:"restart"`
+
+	// HistorySize is how many bytes the transactions of that past may have, roughly: what
+	// they wrote and deleted. It counts since the store was opened. The default is 64 MiB.
+	HistorySize settings.Size `default:"64MiB" doc:"How many bytes these may have." reload:"restart"`
 
 	// MemTableSize is how many bytes of changes are gathered in memory before they
 	// become a table on disk. There may be four of them at a time; tables and what it
@@ -89,6 +96,9 @@ func (c Config) WithDefaults() Config {
 	if c.HistoryAge == 0 {
 		c.HistoryAge = time.Hour
 	}
+	if c.HistorySize == 0 {
+		c.HistorySize = 64 << 20
+	}
 	if c.MemTableSize == 0 {
 		c.MemTableSize = 2 << 20
 		if c.Dir == "" {
@@ -117,7 +127,7 @@ func (c Config) validate() error {
 		return fmt.Errorf("badger: %w: EncryptionKey is for a store on disk; set Dir too", persistence.ErrInvalid)
 	case c.MemTableSize < 1<<20 || c.MemTableSize > 1<<30:
 		return fmt.Errorf("badger: %w: MemTableSize is %v; choose 1 MiB to 1 GiB", persistence.ErrInvalid, c.MemTableSize)
-	case c.HistoryCount < 1 || c.HistoryAge < 0 || c.MaxSize < 0 || c.MinFree < 0 || c.CacheSize < 0:
+	case c.HistoryCount < 1 || c.HistoryAge < 0 || c.HistorySize < 0 || c.MaxSize < 0 || c.MinFree < 0 || c.CacheSize < 0:
 		return fmt.Errorf("badger: %w: a size, number or duration in Config is negative", persistence.ErrInvalid)
 	}
 	return nil
@@ -152,7 +162,7 @@ type limits struct{ transaction, large, piece int }
 func (c Config) badgerOptions() badger.Options {
 	o := badger.DefaultOptions(c.Dir)
 	o.InMemory = c.Dir == ""
-	o.Logger = badgerLogger{c.Logger}
+	o.Logger = badgerLogger{log: c.Logger}
 	o.MetricsEnabled = false // they are variables of the process
 	o.DetectConflicts = false
 	o.BypassLockGuard = true // Open holds a lock before it looks at any file
@@ -169,7 +179,8 @@ func (c Config) badgerOptions() badger.Options {
 	if o.InMemory {
 		o.ValueThreshold = c.largestInMemory()
 	}
-	o.ValueLogFileSize = 4 * table
+	// The newest file is not collected, and a full one is synced while writers wait.
+	o.ValueLogFileSize = min(8*table, max(16<<20, table/2))
 	o.Compression = options.None // blocks are read in place, from the memory map
 	o.BlockCacheSize = 0
 	o.IndexCacheSize = 0
@@ -186,13 +197,63 @@ func (c Config) badgerOptions() badger.Options {
 }
 
 // badgerLogger passes on what Badger logs: its errors and warnings as warnings, since
-// an error reaches the caller too, and the rest for debugging.
-type badgerLogger struct{ log *slog.Logger }
+// an error reaches the caller too, and the rest for debugging. Some of it Badger tells in
+// no other way.
+type badgerLogger struct {
+	log   *slog.Logger
+	moved *atomic.Int64 // how many values a collection has moved
+	flush *lastFlush
+}
 
-func (l badgerLogger) Errorf(format string, args ...any)   { l.emit(slog.LevelWarn, format, args) }
+// lastFlush ends Badger's attempts to make a table of what is in memory when it is being
+// closed: it goes on for ever, also if the folder of the store is gone.
+type lastFlush struct {
+	closing atomic.Bool
+	err     atomic.Pointer[error] // why it has been given up
+}
+
+// What Badger says between two attempts, from the goroutine that makes them.
+const flushFormat = "error flushing memtable to disk: %v, retrying"
+
+func (f *lastFlush) failed(args []any) {
+	if !f.closing.Load() {
+		return
+	}
+	err := errors.New("unknown error")
+	if len(args) == 1 {
+		if cause, ok := args[0].(error); ok {
+			err = cause
+		}
+	}
+	f.err.Store(&err)
+	runtime.Goexit()
+}
+
+// What Badger says when it has collected a file of its value log: how many entries that
+// had, and how many it has moved.
+const movedFormat = "Total entries: %d. Moved: %d"
+
+// movedUnknown is for a collection of which Badger has said nothing.
+const movedUnknown = -1
+
+func (l badgerLogger) Errorf(format string, args ...any) {
+	l.emit(slog.LevelWarn, format, args)
+	if format == flushFormat && l.flush != nil {
+		l.flush.failed(args)
+	}
+}
+
 func (l badgerLogger) Warningf(format string, args ...any) { l.emit(slog.LevelWarn, format, args) }
-func (l badgerLogger) Infof(format string, args ...any)    { l.emit(slog.LevelDebug, format, args) }
 func (l badgerLogger) Debugf(format string, args ...any)   { l.emit(slog.LevelDebug, format, args) }
+
+func (l badgerLogger) Infof(format string, args ...any) {
+	if format == movedFormat && len(args) == 2 && l.moved != nil {
+		if n, ok := args[1].(int); ok {
+			l.moved.Store(int64(n))
+		}
+	}
+	l.emit(slog.LevelDebug, format, args)
+}
 
 func (l badgerLogger) emit(level slog.Level, format string, args []any) {
 	if ctx := context.Background(); l.log.Enabled(ctx, level) {

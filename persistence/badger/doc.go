@@ -13,6 +13,12 @@
 //     was acknowledged is lost, and deleting goes on.
 //   - The memory that a store on disk holds hardly grows with it; see
 //     [Config.MemTableSize].
+//   - The files of a store on disk have at most 3 times the bytes of what is live and kept
+//     as history, and 64 MiB, whatever is written; with a [Config.MemTableSize] beyond 16
+//     MiB, 4 times that. Where collecting what is overwritten and deleted does not keep up,
+//     writers wait. A reader that stays open may hold up what is removed.
+//   - Close ends, also when the folder is gone or the disk does not answer, and says what
+//     did not.
 //   - A directory is open once at a time; others get [ErrLocked].
 //
 // It adds to Badger what that leaves to others: revisions and a history to watch, group

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"slices"
 	"sync"
 	"time"
 
@@ -154,7 +155,19 @@ type history struct {
 	last, floor persistence.Revision
 	recent      []logEntry    // a ring: revision r is at r % recentSize
 	grown       chan struct{} // closed at the next change; nil if nobody waits
+	spans       []sizedSpan   // of what was committed since the store was opened, oldest first
+	size        int64         // of all of them
 }
+
+// sizedSpan is consecutive revisions, up to last. They wrote so many bytes; dropped is how
+// many they deleted.
+type sizedSpan struct {
+	last          persistence.Revision
+	size, dropped int64
+}
+
+// spanSize is about how many bytes revisions have that are counted together.
+const spanSize = 256 << 10
 
 // reset says what there is after opening or restoring.
 func (h *history) reset(floor, last persistence.Revision) {
@@ -162,18 +175,29 @@ func (h *history) reset(floor, last persistence.Revision) {
 	defer h.mu.Unlock()
 	h.floor, h.last = floor, last
 	h.recent = make([]logEntry, recentSize)
+	h.spans, h.size = nil, 0
 	h.wake()
 }
 
-// publish makes the entries known, and all revisions up to last.
-func (h *history) publish(entries []logEntry, last persistence.Revision) {
+// publish makes the entries known, and all revisions up to last, which wrote so many bytes
+// and deleted so many. It returns the size of the history.
+func (h *history) publish(entries []logEntry, last persistence.Revision, size, dropped int64) int64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.size += size
+	if n := len(h.spans); n > 0 && h.spans[n-1].size+size <= spanSize {
+		h.spans[n-1].last = last
+		h.spans[n-1].size += size
+		h.spans[n-1].dropped += dropped
+	} else {
+		h.spans = append(h.spans, sizedSpan{last, size, dropped})
+	}
 	for _, e := range entries {
 		h.recent[e.revision%recentSize] = e
 	}
 	h.last = last
 	h.wake()
+	return h.size
 }
 
 func (h *history) wake() {
@@ -183,11 +207,35 @@ func (h *history) wake() {
 	}
 }
 
-// forget raises the floor.
-func (h *history) forget(floor persistence.Revision) {
+// forget raises the floor, and returns how many bytes were deleted up to there.
+func (h *history) forget(floor persistence.Revision) (dropped int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.floor = max(h.floor, floor)
+	gone := 0
+	for gone < len(h.spans) && h.spans[gone].last <= h.floor {
+		h.size -= h.spans[gone].size
+		dropped += h.spans[gone].dropped
+		gone++
+	}
+	h.spans = slices.Delete(h.spans, 0, gone)
+	return dropped
+}
+
+// beyond returns the last revision that is not among the latest with so many bytes, or 0.
+// The latest of all does not count.
+func (h *history) beyond(size int64) (r persistence.Revision) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	over := h.size - size
+	for _, s := range h.spans {
+		if over <= 0 {
+			break
+		}
+		r = min(s.last, h.last-1)
+		over -= s.size
+	}
+	return r
 }
 
 // bounds returns the floor and the last revision.

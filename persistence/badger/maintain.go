@@ -2,8 +2,6 @@ package badger
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -19,7 +17,7 @@ const tick = time.Second
 func (s *Store) maintain(ctx context.Context) {
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
-	collect := backoff{least: 10 * time.Second, most: 10 * time.Minute}
+	idle := backoff{least: 10 * time.Second, most: 10 * time.Minute}
 	reclaim := backoff{least: 10 * time.Second, most: 10 * time.Minute}
 	report := func(what string, err error) {
 		if err != nil && ctx.Err() == nil && s.failure.get() == nil {
@@ -31,13 +29,14 @@ func (s *Store) maintain(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
+			report("unsynced transactions", s.catchUp())
+		case <-s.pace.waking():
 		}
-		report("unsynced transactions", s.catchUp())
 		report("history", s.trim(ctx, false))
-		if s.disk != nil && collect.due() {
-			collected, err := s.collect()
-			collect.done(collected)
-			report("value log", err)
+		if s.pace != nil && (s.pace.due() || s.pace.changed() && idle.due()) {
+			before := s.stats.collections.Load()
+			report("overwritten and deleted values", s.tidy(ctx))
+			idle.done(s.stats.collections.Load() > before)
 		}
 		if reclaim.due() && s.space.wasRefused() {
 			err := s.trim(ctx, true)
@@ -102,7 +101,7 @@ func (s *Store) trim(ctx context.Context, all bool) error {
 		return err
 	}
 	_, target, _ = parseLogKey(keys[len(keys)-1])
-	s.history.forget(target)
+	dropped := s.history.forget(target)
 	for chunk := range slices.Chunk(keys, s.limits.transaction/changeCost) {
 		_, err := s.submit(ctx, false, func(b *batch) (persistence.Revision, error) {
 			if err := b.flush(); err != nil {
@@ -120,6 +119,9 @@ func (s *Store) trim(ctx context.Context, all bool) error {
 	// A read of an older revision that is going on finds out by discarded.
 	s.discarded.Store(uint64(target))
 	s.db.SetDiscardTs(uint64(target))
+	if s.pace != nil {
+		s.pace.forgot(dropped)
+	}
 	return nil
 }
 
@@ -146,6 +148,7 @@ func (s *Store) forgettable(floor, last persistence.Revision) (persistence.Revis
 	if kept := persistence.Revision(s.config.HistoryCount); last > floor+kept+kept/16 {
 		target = last - kept
 	}
+	target = max(target, s.history.beyond(int64(s.config.HistorySize)))
 	old := time.Now().Add(-s.config.HistoryAge)
 	for most := 1; target+1 < last; most = 1000 {
 		entries, err := s.readLog(target, last, most)
@@ -162,77 +165,25 @@ func (s *Store) forgettable(floor, last persistence.Revision) (persistence.Revis
 	return target, nil
 }
 
-// collect removes one file of the value log of which half is not needed.
-func (s *Store) collect() (collected bool, err error) {
-	if err := s.enter(); err != nil {
-		return false, err
-	}
-	defer s.leave()
-	s.collects.Lock()
-	defer s.collects.Unlock()
-	s.disk.busy.Add(1)
-	defer s.disk.busy.Add(-1)
-	err = s.attempt(func() error {
-		// Badger moves what is needed without a sync and removes the file, but not as
-		// long as there is an iterator.
-		txn := s.db.NewTransactionAt(s.visible.Load(), false)
-		defer txn.Discard()
-		it := txn.NewIterator(badger.IteratorOptions{Prefix: []byte{spaceMeta}})
-		defer it.Close()
-		if err := s.db.RunValueLogGC(0.5); err != nil {
-			return err
-		}
-		return s.disk.syncLogs()
-	})
-	switch {
-	case errors.Is(err, badger.ErrNoRewrite), errors.Is(err, badger.ErrRejected):
-		return false, nil
-	case err != nil:
-		return false, s.failure.set(fmt.Errorf("collecting the value log: %w", err))
-	}
-	s.stats.collections.Add(1)
-	return true, nil
-}
-
 // Compact gives back the room of what has been deleted, overwritten or has expired,
 // and is not part of the history any more. The store does that by itself, over time,
 // and at once when it is full. It takes as long as rewriting the store takes; reads
-// and writes go on, but for some moments.
+// and writes go on, but for some moments. It waits for one that is under way.
 func (s *Store) Compact(ctx context.Context) error {
-	if !s.compact.TryLock() {
-		return nil // it is being done
+	select {
+	case s.compact <- struct{}{}:
+		defer func() { <-s.compact }()
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	defer s.compact.Unlock()
-	// What is in memtables gets into tables when a prefix is dropped that has data.
-	_, err := s.submit(ctx, true, func(b *batch) (persistence.Revision, error) {
-		if b.last == 0 {
-			return 0, nil
+	return s.measured(func() (int64, error) {
+		needed, dead, err := s.survey(ctx)
+		if err == nil {
+			err = s.reclaimAll(ctx, dead)
 		}
-		b.set([]byte{spaceScratch}, nil)
-		if err := b.flush(); err != nil {
-			return 0, err
+		if err == nil {
+			s.stats.compactions.Add(1)
 		}
-		if err := s.db.DropPrefix([]byte{spaceScratch}); err != nil {
-			b.failure = fmt.Errorf("flushing memtables: %w", err)
-		}
-		return 0, b.failure
+		return needed, err
 	})
-	if err != nil {
-		return err
-	}
-	if err := s.enter(); err != nil {
-		return err
-	}
-	err = s.attempt(func() error { return s.db.Flatten(1) })
-	s.leave()
-	if err != nil {
-		return fmt.Errorf("badger: compacting: %w", err)
-	}
-	s.stats.compactions.Add(1)
-	for s.disk != nil && ctx.Err() == nil {
-		if collected, err := s.collect(); err != nil || !collected {
-			return err
-		}
-	}
-	return ctx.Err()
 }

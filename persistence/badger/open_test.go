@@ -119,7 +119,7 @@ func TestOneTornPlaceOfTheMarkDoesNoHarm(t *testing.T) {
 // crashImage copies the files of an open store: what a crash of the machine would
 // leave if it had written everything. It does so again if Badger has added or removed a
 // table meanwhile: the files are to be of one moment.
-func crashImage(t *testing.T, dir string) string {
+func crashImage(t testing.TB, dir string) string {
 	t.Helper()
 	files := func() (names []string) {
 		entries, err := os.ReadDir(dir)

@@ -156,6 +156,9 @@ func (r *Replica) Apply(entries []Entry) ([][]Outcome, error) {
 	defer r.state.Unlock()
 	outcomes := make([][]Outcome, len(entries))
 	s := r.current()
+	if err := s.pace.wait(context.Background(), s.closing, s.log); err != nil {
+		return nil, err
+	}
 	_, err := s.submit(context.Background(), false, func(b *batch) (persistence.Revision, error) {
 		b.place = r.place.encode
 		if err := s.space.last(time.Now()); err != nil {
@@ -379,20 +382,35 @@ func (r *Replica) retry(read func(*Store) error) error {
 
 // Close is that of [Store.Close].
 func (r *Replica) Close() error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeWait)
+	defer cancel()
+	return r.CloseContext(ctx)
+}
+
+// CloseContext is that of [Store.CloseContext].
+func (r *Replica) CloseContext(ctx context.Context) error {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.closed {
-		return nil
-	}
 	r.closed = true
-	return errors.Join(r.store.Close(), r.unlock())
+	s := r.store
+	r.mu.Unlock()
+	err := s.CloseContext(ctx)
+	select {
+	case <-s.ended:
+		return errors.Join(err, r.unlock())
+	default:
+		return err // the folder stays locked
+	}
 }
 
 func (r *Replica) unlock() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if r.lock == nil {
 		return nil
 	}
-	return r.lock.close()
+	lock := r.lock
+	r.lock = nil
+	return lock.close()
 }
 
 // errClosed is for what cannot be done any more.

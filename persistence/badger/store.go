@@ -40,7 +40,12 @@ type Store struct {
 	closing chan struct{}      // closed after that
 	stop    context.CancelFunc // of what runs in the background
 	running sync.WaitGroup
-	end     func() error
+
+	closeOnce sync.Once
+	ended     chan struct{} // closed when closing has ended
+	closeErr  error         // set before that
+	waitsFor  atomic.Value  // a string: what closing waits for
+	lastFlush lastFlush
 
 	commits   commits
 	failure   failure
@@ -48,8 +53,10 @@ type Store struct {
 	discarded atomic.Uint64 // older revisions may have lost values
 	history   history
 	alarm     alarm
-	compact   sync.Mutex
-	collects  sync.Mutex // Badger refuses a second collection of value logs at a time
+	compact   chan struct{} // has room for one: who compacts
+	pace      *pace         // nil in memory
+	collects  sync.Mutex    // Badger refuses a second collection of value logs at a time
+	moved     atomic.Int64  // how many values the last one has moved, see badgerLogger
 	locate    func() error
 	stats     statistics
 	latest    atomic.Int64 // of a replica: the time of the last entry, in ns since 1970
@@ -80,17 +87,22 @@ func openAs(ctx context.Context, config Config, replica bool) (*Store, error) {
 		config:  config,
 		log:     config.Logger,
 		closing: make(chan struct{}),
+		ended:   make(chan struct{}),
 		limits:  config.limits(),
+		compact: make(chan struct{}, 1),
+		pace:    newPace(config),
 	}
-	s.end = sync.OnceValue(s.close)
 	s.locate = sync.OnceValue(s.locateDamage)
 	s.alarm.init()
+	progress := startOpening(s.log, s.where())
+	defer progress.end()
 	if config.Dir != "" {
 		var err error
-		if s.disk, err = openDisk(ctx, config); err != nil {
+		if s.disk, err = openDisk(ctx, config, progress); err != nil {
 			return nil, err
 		}
 	}
+	progress.now("replaying what was in memory")
 	if err := s.openBadger(); err != nil {
 		if s.disk != nil {
 			err = errors.Join(err, s.disk.close())
@@ -107,7 +119,7 @@ func openAs(ctx context.Context, config Config, replica bool) (*Store, error) {
 }
 
 // openDisk locks the directory and makes sure that Badger can open what is there.
-func openDisk(ctx context.Context, config Config) (_ *disk, err error) {
+func openDisk(ctx context.Context, config Config, progress *opening) (_ *disk, err error) {
 	d, err := lockDir(config.Dir)
 	if err != nil {
 		return nil, err
@@ -133,7 +145,7 @@ func openDisk(ctx context.Context, config Config) (_ *disk, err error) {
 	if err := rotateKey(config); err != nil {
 		return d, err
 	}
-	v := &verifier{dir: config.Dir, options: config.badgerOptions(), mark: d.mark, skip: config.SkipVerify}
+	v := &verifier{dir: config.Dir, options: config.badgerOptions(), mark: d.mark, skip: config.SkipVerify, progress: progress}
 	err = v.run(ctx)
 	d.torn = v.torn
 	return d, err
@@ -145,6 +157,7 @@ const mostTables = 8192
 
 func (s *Store) openBadger() error {
 	options := s.config.badgerOptions()
+	options.Logger = badgerLogger{log: s.log, moved: &s.moved, flush: &s.lastFlush}
 	if s.disk != nil {
 		size, err := sizeOf(s.config.Dir)
 		if err != nil {
@@ -227,31 +240,6 @@ func (s *Store) interrupted(ctx context.Context) error {
 		return fmt.Errorf("badger: %w", persistence.ErrClosed)
 	}
 	return ctx.Err()
-}
-
-// Close waits for what is being done, writes to disk what is not there yet, and ends
-// the goroutines of the store. Reads, writes and watches fail with
-// [persistence.ErrClosed] from then on. It is idempotent; all calls return the same: also why
-// the store has taken no more writes, if that is so.
-func (s *Store) Close() error { return s.end() }
-
-func (s *Store) close() error {
-	s.ending.Store(true)
-	s.stop()
-	s.running.Wait()
-	s.ops.Lock()
-	s.closed = true
-	s.ops.Unlock()
-	close(s.closing)
-	err := s.attempt(s.db.Close)
-	if s.disk == nil {
-		return err
-	}
-	err = errors.Join(err, s.failure.get())
-	if err == nil {
-		s.disk.mark.advance(persistence.Revision(s.visible.Load()))
-	}
-	return errors.Join(err, s.disk.close())
 }
 
 func (s *Store) where() string {

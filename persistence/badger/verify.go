@@ -28,6 +28,8 @@ type verifier struct {
 	skip    bool  // do not read tables and value logs whole
 	live    bool  // the store is open, and writes to the newest logs
 
+	progress *opening // nil if nobody waits
+
 	empty []string          // logs to be removed
 	ends  map[uint32]int64  // of value logs, by number: how far they can be read
 	torn  string            // the newest value log, if its last entry cannot be read
@@ -42,13 +44,16 @@ func (v *verifier) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	v.progress.now(fmt.Sprintf("reading %d tables", len(tables)))
 	last, err := v.tables(ctx, tables)
 	if err != nil {
 		return err
 	}
+	v.progress.now("reading the value log")
 	if err := v.valuelogs(ctx); err != nil {
 		return err
 	}
+	v.progress.now("reading what was in memory")
 	if err := v.memtables(ctx, last); err != nil {
 		return err
 	}
