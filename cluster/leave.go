@@ -38,6 +38,7 @@ func (n *Node) Leave(ctx context.Context, options ...LeaveOption) error {
 		for _, o := range options {
 			o.applyToLeave(&d)
 		}
+		n.await("the start of its departure")
 		go n.leave(ctx, d)
 	})
 	select {
@@ -121,7 +122,9 @@ func (n *Node) leave(ctx context.Context, d departure) {
 	}
 	n.await("its farewell to the others")
 	if n.gossip != nil {
-		errs = append(errs, n.gossip.Leave(given)) // each is told once, even if no time is left
+		spreading, cancel := reserve(given) // each is told once, even if no time is left
+		errs = append(errs, n.gossip.Leave(spreading))
+		cancel()
 	}
 	n.await("its connections")
 	if n.transport != nil {

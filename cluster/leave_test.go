@@ -3,6 +3,7 @@ package cluster_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -113,8 +114,8 @@ func TestLeaveInterruptsAHandlerWhenItsContextEnds(t *testing.T) {
 			t.Error("the handler's context did not end")
 		}
 		wantCode(t, "Leave", <-left, actor.DeadlineExceeded)
-		if took := time.Since(began); took < 3*time.Second || took > 6*time.Second {
-			t.Errorf("it took %v", took)
+		if took := time.Since(began); took < 2*time.Second || took > 3*time.Second {
+			t.Errorf("it took %v of 3 seconds", took)
 		}
 		stopped := time.Now()
 		if err := c.Node(1).Await(within(t, time.Minute), func() bool { return len(c.Node(1).Members()) == 1 }); err != nil {
@@ -165,4 +166,42 @@ func TestLeavingUnderLoadLosesNoCall(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestLeaveEndsWithItsContext has what users write stand in the way: a handler and a function
+// of OnLeave that do not watch their contexts.
+func TestLeaveEndsWithItsContext(t *testing.T) {
+	clustertest.Run(t, 2, func(t *testing.T, c *clustertest.Cluster) {
+		n := c.Node(0)
+		release := make(chan struct{})
+		stubborn := actor.Define("stubborn", func() *stubbornWorker { return &stubbornWorker{release} },
+			actor.OnCast((*stubbornWorker).note))
+		ref, err := actor.Spawn(n.System(), stubborn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := actor.Tell(ref, Note{}); err != nil {
+			t.Fatal(err)
+		}
+		n.OnLeave(func(context.Context) { panic("of the user") })
+		n.OnLeave(func(context.Context) { <-release })
+		<-time.After(time.Second)
+		began := time.Now()
+		err = n.Leave(within(t, 4*time.Second))
+		if took := time.Since(began); took > 4*time.Second {
+			t.Errorf("it took %v of 4 seconds", took)
+		}
+		if err == nil || !strings.Contains(err.Error(), "stubborn") {
+			t.Errorf("Leave does not say what has not ended: %v", err)
+		}
+		close(release)
+		<-n.Done()
+	})
+}
+
+type stubbornWorker struct{ release chan struct{} }
+
+func (w *stubbornWorker) note(*actor.Context, Note) error {
+	<-w.release
+	return nil
 }

@@ -46,7 +46,8 @@ type Core struct {
 	ctx     context.Context // of everything that runs
 	stop    context.CancelFunc
 	running sync.WaitGroup
-	end     func() error
+	end     *once
+	outcome error // of end
 	inlet   inlet
 
 	user, system persistence.Store
@@ -67,7 +68,6 @@ type Core struct {
 	closing  *replica           // is being closed
 	opening  time.Time          // since when the replica is being opened; zero if it is not
 	failed   error              // why this node goes on without the replica that it has on disk
-	lost     string             // the server that was on the disk of this node before
 	dismiss  context.CancelFunc // ends what runs for the replica
 	patient  time.Time          // requests wait until then at least: the core is starting
 	founding *founding
@@ -91,7 +91,7 @@ func New(config Config) (*Core, error) {
 	}
 	c := &Core{config: config, log: config.Logger, born: time.Now(), joining: make(turn, 1), id: id}
 	c.ctx, c.stop = context.WithCancel(context.Background())
-	c.end = sync.OnceValue(c.close)
+	c.end = newOnce()
 	c.inlet.base = config.Listener
 	all := store{c}
 	c.user = persistence.Namespace(all, userSpace)
@@ -266,7 +266,10 @@ func (c *Core) System() persistence.Store { return c.system }
 // Close ends the Core and waits for its goroutines. Whoever uses it gets
 // [persistence.ErrClosed]. For the others it is as if the node had crashed. It is
 // idempotent.
-func (c *Core) Close() error { return c.end() }
+func (c *Core) Close() error {
+	c.end.do(func() { c.outcome = c.close() })
+	return c.outcome
+}
 
 func (c *Core) close() error {
 	c.mu.Lock()

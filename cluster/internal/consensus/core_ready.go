@@ -2,7 +2,6 @@ package consensus
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"time"
 
@@ -33,7 +32,7 @@ func (c *Core) Ready(ctx context.Context) error {
 		return actor.Errorf(actor.FailedPrecondition, "consensus: %w: core %s has met core %s on %s; stop the nodes of one, and remove their state folders", ErrTwoCores, core, others[0].ID, strings.Join(others[0].Nodes, ", "))
 	}
 	c.mu.Lock()
-	opening, failed, lost, id := c.opening, c.failed, c.lost, c.id
+	opening, failed, id := c.opening, c.failed, c.id
 	c.mu.Unlock()
 	switch {
 	case !opening.IsZero():
@@ -49,38 +48,34 @@ func (c *Core) Ready(ctx context.Context) error {
 	if err != nil {
 		return notYet("node %s leads, but does not answer: %v", l.node, err)
 	}
-	return c.holds(who.GetServers(), id.Server, lost)
+	return c.holds(who.GetServers(), id.Server)
 }
 
 // holds returns why the replica of this node does not do its part yet.
-func (c *Core) holds(servers []*pb.Server, mine, lost string) error {
-	voters := 0
+func (c *Core) holds(servers []*pb.Server, mine string) error {
+	voters, before := 0, ""
+	var own *pb.Server
 	for _, s := range servers {
 		if s.GetVoter() {
 			voters++
 		}
+		switch {
+		case s.GetId() == mine:
+			own = s
+		case s.GetNode() == c.config.Node:
+			before = s.GetId()
+		}
 	}
 	wanted := min(c.config.Voters, len(servers))
 	wanted -= 1 - wanted%2
-	i := slices.IndexFunc(servers, func(s *pb.Server) bool { return s.GetId() == mine })
-	why := ""
 	switch {
-	case i < 0 && (lost == "" || voters >= c.config.Voters): // it is not needed
-	case i < 0:
-		why = "is not part of the core yet"
-	case !servers[i].GetCurrent():
-		why = "is behind"
-	case !servers[i].GetVoter() && (voters < wanted || lost != ""):
-		why = "does not vote yet"
+	case before != "":
+		return notYet("this node has come up without the copy of the replicated store that it had (%s), and gets a new one", before)
+	case own == nil: // it is not needed
+	case !own.GetCurrent():
+		return notYet("the copy of the replicated store on this node is behind")
+	case !own.GetVoter() && voters < wanted:
+		return notYet("the copy of the replicated store on this node does not vote yet")
 	}
-	switch {
-	case why == "":
-		c.mu.Lock()
-		c.lost = ""
-		c.mu.Unlock()
-		return nil
-	case lost != "":
-		return notYet("this node has lost its copy of the replicated store (%s), and the new one %s", lost, why)
-	}
-	return notYet("the copy of the replicated store on this node %s", why)
+	return nil
 }

@@ -37,8 +37,8 @@ type Status struct {
 type Replica struct {
 	Node  string
 	Voter bool
-	// Current is whether the leader has heard from it lately, and it has all that was
-	// committed.
+	// Current is whether it has answered, and has all that was committed, as the leader
+	// says.
 	Current bool
 	// Lost is whether its node has come up without it.
 	Lost bool
@@ -123,9 +123,9 @@ func (c *Core) fill(ctx context.Context, s *Status, core string, servers []*pb.S
 	voters, current := 0, 0
 	for _, server := range servers {
 		node := server.GetNode()
-		r := Replica{Node: node, Voter: server.GetVoter(), Current: s.Quorum && server.GetCurrent(), Lost: v.announcesOther(core, server)}
-		if reply := replies[node]; reply.GetServer() == server.GetId() {
-			r.Revision = persistence.Revision(reply.GetRevision())
+		r := Replica{Node: node, Voter: server.GetVoter(), Lost: v.announcesOther(core, server)}
+		if reply := replies[node]; reply.GetServer() == server.GetId() { // the leader may not have noticed yet that it is gone
+			r.Revision, r.Current = persistence.Revision(reply.GetRevision()), s.Quorum && server.GetCurrent()
 		}
 		s.Replicas = append(s.Replicas, r)
 		if !r.Voter {

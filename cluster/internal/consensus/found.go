@@ -287,7 +287,8 @@ func (c *Core) serveInvite(ctx context.Context, core, before string) (*pb.Invite
 		return nil, actor.Errorf(actor.FailedPrecondition, "consensus: node %s has a replica that cannot be used; see its log, and remove %s if other nodes have the data", c.config.Node, c.config.Dir)
 	}
 	if before != "" {
-		c.noteLoss(core, before)
+		c.log.Warn("consensus: this node has come up without the copy of the replicated store that it had: its disk is another one, or empty; it gets a new copy from the others",
+			"core", core, "server", before, "dir", c.config.Dir)
 	}
 	id.Node, id.Core, id.Server = c.config.Node, core, newServer(c.config.Node)
 	if err := c.open(ctx, id, nil); err != nil {

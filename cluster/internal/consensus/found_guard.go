@@ -169,12 +169,3 @@ func (c *Core) drop(r *replica) {
 	defer c.mu.Unlock()
 	c.failed = r.Err()
 }
-
-// noteLoss remembers that this node comes up without the server that its core has on it.
-func (c *Core) noteLoss(core, server string) {
-	c.mu.Lock()
-	c.lost = server
-	c.mu.Unlock()
-	c.log.Warn("consensus: this node had a copy of the replicated store, and has come up without it: its disk is another one, or empty; it gets a new copy from the others",
-		"core", core, "server", server, "dir", c.config.Dir)
-}

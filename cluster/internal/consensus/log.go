@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/hashicorp/raft"
 
@@ -48,7 +49,7 @@ type logStore struct {
 	grown  chan uint64 // gets how many entries made up the latest trimBytes, when there are so many
 
 	writing stopwatch
-	hang    func() // of tests: comes before each write; nil otherwise
+	hang    atomic.Pointer[func()] // of tests: comes before each write
 
 	mu          sync.Mutex
 	bytes       int    // since grown got something
@@ -184,8 +185,8 @@ func (l *logStore) StoreLogs(entries []*raft.Log) error {
 // commit writes to the disk, and can be seen to.
 func (l *logStore) commit(t persistence.Transaction) error {
 	defer l.writing.start()()
-	if l.hang != nil {
-		l.hang()
+	if hang := l.hang.Load(); hang != nil {
+		(*hang)()
 	}
 	_, err := l.store.Commit(context.Background(), t)
 	return err

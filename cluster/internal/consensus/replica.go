@@ -53,9 +53,9 @@ type replica struct {
 	started  chan struct{} // closed when raft runs
 	stopping chan struct{} // closed when raft was told to stop
 	halted   chan struct{} // closed when it has stopped
-	halting  sync.Once
+	halting  *once
 	serving  sync.WaitGroup // goroutines that end with the replica
-	end      sync.Once
+	end      *once
 	ended    error
 }
 
@@ -64,8 +64,9 @@ type replica struct {
 func openReplica(ctx context.Context, config replicaConfig) (_ *replica, err error) {
 	r := &replica{
 		config: config, answers: newAnswers(),
-		reads:  reads{wake: make(chan struct{}, 1)},
-		reign:  reign{changed: make(chan struct{})},
+		reads:   reads{wake: make(chan struct{}, 1)},
+		reign:   reign{changed: make(chan struct{})},
+		halting: newOnce(), end: newOnce(),
 		failed: make(chan struct{}), started: make(chan struct{}),
 		stopping: make(chan struct{}), halted: make(chan struct{}),
 	}
@@ -253,7 +254,7 @@ func (r *replica) Err() error {
 // log that has failed says. Before that, those who wait for raft get their answers, unless
 // it is stuck: a leader without a majority gives them at the end of its lease.
 func (r *replica) halt() {
-	r.halting.Do(func() {
+	r.halting.do(func() {
 		answered := make(chan struct{})
 		go func() {
 			defer close(answered)
@@ -263,6 +264,12 @@ func (r *replica) halt() {
 			r.patiently(answered)
 		}
 		_ = r.streams.Close()
+		// While the disk hangs, raft answers nothing; once it has stopped, it never does.
+		for !r.patiently(answered) {
+			if _, took := r.stuck(); took == 0 {
+				break
+			}
+		}
 		stopped := r.raft.Shutdown()
 		close(r.stopping)
 		_ = stopped.Error()
@@ -290,7 +297,7 @@ func (r *replica) patiently(done <-chan struct{}) bool {
 // Close ends the replica and waits for its goroutines. It is idempotent. Proposals on
 // their way are waited for, though not for long.
 func (r *replica) Close() error {
-	r.end.Do(func() {
+	r.end.do(func() {
 		r.mu.Lock()
 		r.closed = true
 		r.mu.Unlock()
