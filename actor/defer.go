@@ -105,7 +105,7 @@ func Pipe[P any, M Message[P]](ctx *Context, work func(context.Context) M) {
 	in := ctx.in
 	lifetime := in.lifetime()
 	pipes := &in.cell.system.pipes
-	t := &task{actor: in.cell.path, what: "has had work in a Pipe for " + typeName(reflect.TypeFor[M]()), began: time.Now()}
+	t := &task{actor: in.cell.known(), what: "has had work in a Pipe for " + typeName(reflect.TypeFor[M]()), began: time.Now()}
 	pipes.add(t)
 	in.cell.system.work.Go(func() {
 		returned := false

@@ -28,6 +28,7 @@ type definition struct {
 	queue       func(dropped func(Envelope)) mailbox.Queue[Envelope]
 	stashLimit  int
 	guard       func() error
+	known       string // to users by these words, instead of its path
 	invalid     error
 }
 
@@ -125,6 +126,13 @@ func Mailbox(create func(dropped func(Envelope)) mailbox.Queue[Envelope]) Define
 
 func unboundedQueue(func(Envelope)) mailbox.Queue[Envelope] {
 	return mailbox.NewUnbounded[Envelope]()
+}
+
+// KnownAs sets what errors about stopping call the actor: what users know it by, as
+// "the durable topics of this node", where its name means nothing to them. The default is
+// its path.
+func KnownAs(words string) DefineOption {
+	return defineOption(func(d *definition) { d.known = words })
 }
 
 // Supervised sets the supervision. The default is the zero [Supervision].

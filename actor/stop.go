@@ -94,12 +94,12 @@ func (s *System) unfinished() string {
 		if t, ok := c.task(stopping); ok {
 			busy = append(busy, t)
 		} else {
-			waiting = append(waiting, fmt.Sprintf("%q", c.path))
+			waiting = append(waiting, c.known())
 		}
 	}
 	if len(busy) == 0 {
 		slices.Sort(waiting)
-		return "not at an end are the actors " + strings.Join(few(waiting), ", ")
+		return "not at an end: " + strings.Join(few(waiting), ", ")
 	}
 	slices.SortFunc(busy, func(a, b task) int {
 		return cmp.Or(a.began.Compare(b.began), strings.Compare(a.actor, b.actor))
@@ -122,7 +122,7 @@ func few(names []string) []string {
 
 // task is code of the user that runs.
 type task struct {
-	actor  string // its path
+	actor  string // what users call it
 	what   string // it does
 	began  time.Time
 	before bool // it began before that
@@ -132,9 +132,9 @@ type task struct {
 func (t task) String() string {
 	duration := time.Since(t.began).Round(time.Millisecond)
 	if t.before {
-		return fmt.Sprintf("actor %q %s for more than %v", t.actor, t.what, duration)
+		return fmt.Sprintf("%s %s for more than %v", t.actor, t.what, duration)
 	}
-	return fmt.Sprintf("actor %q %s for %v", t.actor, t.what, duration)
+	return fmt.Sprintf("%s %s for %v", t.actor, t.what, duration)
 }
 
 // task returns what the actor does in its turn, false if it has none. stopping is when
@@ -144,11 +144,19 @@ func (c *cell) task(stopping time.Time) (task, bool) {
 	if doing == nil || !c.process.Runs() {
 		return task{}, false
 	}
-	t := task{actor: c.path, what: "has been busy with " + *doing, began: stopping, before: true}
+	t := task{actor: c.known(), what: "has been busy with " + *doing, began: stopping, before: true}
 	if began := c.began.Load(); began != nil {
 		t.began, t.before = *began, false
 	}
 	return t, true
+}
+
+// known is what users call the actor.
+func (c *cell) known() string {
+	if c.def.known != "" {
+		return c.def.known
+	}
+	return fmt.Sprintf("actor %q", c.path)
 }
 
 // begins notes when the actor begins with something, if somebody may want to know.

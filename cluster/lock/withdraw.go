@@ -3,6 +3,7 @@ package lock
 import (
 	"context"
 	"errors"
+	"strconv"
 	"time"
 
 	"github.com/troupe-go/troupe/actor"
@@ -61,7 +62,7 @@ func (l *Lock) withdrawLater() {
 		return
 	}
 	definition := actor.Define("lock-withdrawal", func() *withdrawer { return &withdrawer{lock: l} },
-		actor.OnCast((*withdrawer).attempt))
+		actor.OnCast((*withdrawer).attempt)).With(actor.KnownAs("giving back lock " + strconv.Quote(l.Name())))
 	// It fails if the node is leaving. Then the record goes with the session.
 	_, _ = actor.Spawn(l.host.System(), definition, actor.WithUniqueName())
 }

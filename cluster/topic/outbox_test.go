@@ -112,6 +112,7 @@ func TestPublishingEndsWithTheNode(t *testing.T) {
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		_ = c.Node(0).Leave(ctx)
+		<-c.Node(0).Done()
 		for range callers {
 			if err := <-failures; !errors.Is(err, cluster.ErrLeft) {
 				t.Errorf("%v, want that the node has left", err)

@@ -133,7 +133,8 @@ func (x *extension) spawnPeer() error {
 		actor.OnCall((*peerActor).store), actor.OnCall((*peerActor).attach),
 		actor.OnCall((*peerActor).deliver), actor.OnCall((*peerActor).report),
 		actor.OnCall((*peerActor).inspect), actor.OnCall((*peerActor).seek),
-		actor.OnCall((*peerActor).purge), actor.OnCall((*peerActor).dissolve)))
+		actor.OnCall((*peerActor).purge), actor.OnCall((*peerActor).dissolve)).
+		With(actor.KnownAs("the durable topics of this node")))
 	if actor.CodeOf(err) == actor.AlreadyExists {
 		return nil
 	}

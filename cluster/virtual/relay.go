@@ -65,7 +65,8 @@ func (r *relayActor) forwarded(ctx *actor.Context, f forwarded) error {
 // spawnRelay starts the relay of a node, once.
 func (x *extension) spawnRelay() error {
 	_, err := x.node.System().Spawn(actor.Define(relayName,
-		func() *relayActor { return &relayActor{x} }, actor.OnCast((*relayActor).forwarded)))
+		func() *relayActor { return &relayActor{x} }, actor.OnCast((*relayActor).forwarded)).
+		With(actor.KnownAs("the messages to virtual actors that this node passes on")))
 	if actor.CodeOf(err) == actor.AlreadyExists {
 		return nil
 	}

@@ -56,7 +56,7 @@ func (d *decoder) version(known byte) {
 		return
 	}
 	written := version.Version{Major: uint32(b[0] & 0x0f), Minor: uint32(b[0] >> 4)}
-	if written.Major == 0 {
+	if written.Major == 0 || len(d.data) == 0 { // no version has nothing behind it
 		d.fail()
 		return
 	}
