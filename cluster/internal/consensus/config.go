@@ -25,8 +25,9 @@ type Timing struct {
 	// that the leader is gone, and a split vote takes 1 to 2 more.
 	SessionTTL time.Duration
 
-	// Patience is how long requests wait for a leader before they fail: enough for
-	// leadership to be handed over, and not for an election.
+	// Patience is how long requests wait for a leader before they fail where only a
+	// minority of the voters can be reached: enough for leadership to be handed over. Where
+	// a majority can, they wait for an election as well.
 	Patience time.Duration
 
 	// Stabilize is how long a new replica must keep up before it may vote, Replace how

@@ -35,7 +35,8 @@ const (
 // asks nodes that have one. As a [persistence.Store] it is what users keep there. All
 // methods may be called concurrently.
 //
-// When no leader can be reached for [Timing.Patience], reads and writes fail with an
+// When no leader can be reached for [Timing.Patience], and no majority of the voters that
+// could elect one, reads and writes fail with an
 // error that is Unavailable, says why, and has NotRun: nothing has happened. A write that
 // had been sent to a leader by then fails with [ErrOutcomeUnknown] instead. If its
 // context ends first, its outcome is not known either.

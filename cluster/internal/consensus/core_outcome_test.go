@@ -137,3 +137,41 @@ func TestAnOutcomeThatIsNotKnownHasOneCode(t *testing.T) {
 		<-time.After(5 * time.Second)
 	})
 }
+
+// TestOperationsOutliveAnElection kills leaders under operations that have time.
+func TestOperationsOutliveAnElection(t *testing.T) {
+	for seed := range seeds(6) {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, seed)
+			nodes := w.three("a", "b", "c", "d")
+			<-time.After(5 * time.Second)
+			leader := w.leader()
+			var running sync.WaitGroup
+			end := time.Now().Add(6 * time.Second)
+			for i, n := range nodes {
+				if n == leader {
+					continue
+				}
+				for j := range 4 {
+					running.Go(func() {
+						for time.Now().Before(end) {
+							ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+							key := fmt.Sprint(i, j)
+							if _, err := persistence.Put(ctx, n, key, nil); err != nil {
+								t.Errorf("Put at %s: %v", n.name, err)
+							}
+							if _, err := n.Get(ctx, key); err != nil {
+								t.Errorf("Get at %s: %v", n.name, err)
+							}
+							cancel()
+							<-time.After(20 * time.Millisecond)
+						}
+					})
+				}
+			}
+			<-time.After(time.Second)
+			leader.crash()
+			running.Wait()
+		})
+	}
+}

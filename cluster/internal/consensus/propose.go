@@ -181,14 +181,14 @@ func (p *proposer) awaitLeader(ctx context.Context, c *Core) {
 		if until.IsZero() {
 			return
 		}
-		_, err := c.leader(ctx, until)
+		_, err := c.awaitLeader(ctx, until)
 		if err == nil {
 			return
 		}
 		now, ended := time.Now(), ctx.Err() != nil
 		p.mu.Lock()
 		p.queue = slices.DeleteFunc(p.queue, func(w *write) bool {
-			late := !now.Before(w.until)
+			late := !now.Before(c.extended(w.until))
 			switch {
 			case ended:
 				w.finish(0, errClosed())

@@ -28,7 +28,7 @@ func (c *Core) atLeader(ctx context.Context, q *pb.Request) (*pb.Response, error
 	changes := q.GetCommit() != nil || q.GetRestore() != nil
 	sent := false // and it may have been done
 	for attempt := 0; ; attempt++ {
-		l, err := c.leader(ctx, until)
+		l, err := c.awaitLeader(ctx, until)
 		if err != nil && sent {
 			return nil, outcomeUnknown(err)
 		} else if err != nil {
@@ -45,7 +45,7 @@ func (c *Core) atLeader(ctx context.Context, q *pb.Request) (*pb.Response, error
 		if !final {
 			c.search.forget(l)
 			sent = sent || changes && !notRun(err)
-			final = time.Now().After(until)
+			final = time.Now().After(c.extended(until))
 		}
 		switch {
 		case final && sent:

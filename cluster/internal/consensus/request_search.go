@@ -67,6 +67,41 @@ func (c *Core) leader(ctx context.Context, until time.Time) (leadership, error) 
 	}
 }
 
+// awaitLeader is leader for an operation that waits until the given time where only a
+// minority of the voters can be reached, and longer where an election is under way.
+func (c *Core) awaitLeader(ctx context.Context, until time.Time) (leadership, error) {
+	for next := until; ; {
+		l, err := c.leader(ctx, next)
+		if err == nil || c.ended(ctx) != nil || !time.Now().Before(c.extended(until)) {
+			return l, err
+		}
+		next = time.Now().Add(c.config.Timing.Patience / 8)
+	}
+}
+
+// extended is until when something waits: longer than until if there can be a leader soon.
+func (c *Core) extended(until time.Time) time.Time {
+	if c.electing() {
+		return until.Add(c.config.Timing.startup())
+	}
+	return until
+}
+
+// electing reports whether a majority of the voters has answered lately.
+func (c *Core) electing() bool {
+	answered := c.search.answeredSince(time.Now().Add(-c.config.Timing.Patience / 2))
+	voters, there := 0, 0
+	for _, s := range c.search.heard() {
+		if s.GetVoter() {
+			voters++
+			if answered[s.GetNode()] {
+				there++
+			}
+		}
+	}
+	return there > voters/2
+}
+
 func (s *search) leave(l *looking) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
