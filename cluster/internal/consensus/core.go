@@ -102,16 +102,22 @@ func New(config Config) (*Core, error) {
 		c.announce()
 	}
 	if id.Server != "" {
+		previous := previousSession(config.Dir, config.Node)
 		c.joining.try() // nobody else has it yet
-		c.start(c.reopen)
+		c.start(func(ctx context.Context) { c.reopen(ctx, previous) })
 	}
 	return c, nil
 }
 
-// reopen opens the replica that the folder holds. The caller holds joining.
-func (c *Core) reopen(ctx context.Context) {
-	defer c.joining.done()
+// reopen opens the replica that the folder holds, and ends the session of the process
+// before. The caller holds joining.
+func (c *Core) reopen(ctx context.Context, previous string) {
 	c.openAgain(ctx)
+	opened := c.local() != nil
+	c.joining.done()
+	if opened && previous != "" {
+		c.endPrevious(ctx, previous)
+	}
 }
 
 // openAgain opens the replica that the folder holds, and says so when that takes long. The
@@ -211,6 +217,7 @@ func (c *Core) withdraw(r *replica) error {
 	c.replica, c.closing = nil, r
 	c.dismiss()
 	c.mu.Unlock()
+	c.noteSession("") // this process goes on: another one could now open what is in the folder
 	err := r.Close()
 	c.mu.Lock()
 	c.closing = nil

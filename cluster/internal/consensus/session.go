@@ -87,6 +87,7 @@ func (c *Core) OpenSession(ctx context.Context) (*Session, error) {
 		}
 		return nil, fmt.Errorf("consensus: opening a session: %w", errors.Join(ctx.Err(), err))
 	}
+	c.noteSession(id)
 	renewing, stop := context.WithCancel(c.ctx)
 	s := newSession(c, id, revision, sent, stop)
 	if !c.enter() {
@@ -251,6 +252,9 @@ func (s *Session) Close(ctx context.Context) error {
 		return err
 	}
 	_, err = c.atLeader(ctx, &pb.Request{Core: core, Kind: &pb.Request_EndSession{EndSession: &pb.EndSession{Session: s.id}}})
+	if err == nil {
+		c.noteSession("")
+	}
 	return err
 }
 
