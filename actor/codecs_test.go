@@ -46,6 +46,7 @@ type (
 		C chan int `codec:"c" json:"-"`
 	}
 	Dashed struct {
+		//lint:ignore SA5008 the tag is the case
 		F func() `json:"-,"`
 	}
 	Forest     map[string]Forest
@@ -55,12 +56,12 @@ type (
 		N int
 	}
 	EmbedsInterface struct{ proto.Message }
-	oneWay          struct{ a int }
-	oneWayText      struct{ a int }
+	oneWay          struct{ n byte }
+	oneWayText      struct{ n byte }
 )
 
-func (oneWay) MarshalBinary() ([]byte, error)   { return []byte{1}, nil }
-func (oneWayText) MarshalText() ([]byte, error) { return []byte("1"), nil }
+func (o oneWay) MarshalBinary() ([]byte, error)   { return []byte{o.n}, nil }
+func (o oneWayText) MarshalText() ([]byte, error) { return []byte{o.n}, nil }
 
 func TestTypesThatWouldNotComeBackAreRefused(t *testing.T) {
 	msgPack, json := actor.NewCodecs(nil), actor.NewCodecs(actor.JSON{})
