@@ -261,8 +261,8 @@ func (s *Store) collect(most int) (more bool, err error) {
 			s.moved.Store(movedUnknown)
 			if err = s.db.RunValueLogGC(0.5); err == nil {
 				collected++
+				moved = moved || s.moved.Load() != 0
 			}
-			moved = moved || s.moved.Load() != 0
 		}
 		if collected > 0 && moved {
 			if syncing := s.disk.syncLogs(); syncing != nil {
