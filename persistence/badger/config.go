@@ -181,7 +181,7 @@ func (c Config) badgerOptions() badger.Options {
 	}
 	// The newest file cannot be collected, and a full one is synced while writers wait:
 	// as large as it may be, see spareBytes.
-	o.ValueLogFileSize = min(16*table, c.spare()*5/8, 1<<30)
+	o.ValueLogFileSize = min(20*table, c.spare()*5/8, 1<<30)
 	o.Compression = options.None // blocks are read in place, from the memory map
 	o.BlockCacheSize = 0
 	o.IndexCacheSize = 0
