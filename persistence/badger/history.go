@@ -166,8 +166,11 @@ type sizedSpan struct {
 	size, changes int64
 }
 
-// spanSize is about how many bytes revisions have that are counted together.
-const spanSize = 256 << 10
+// How many bytes and changes revisions have, about, that are counted together.
+const (
+	spanSize    = 256 << 10
+	spanChanges = 64
+)
 
 // reset says what there is after opening or restoring.
 func (h *history) reset(floor, last persistence.Revision) {
@@ -185,7 +188,7 @@ func (h *history) publish(entries []logEntry, last persistence.Revision, size, c
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.size += size
-	if n := len(h.spans); n > 0 && h.spans[n-1].size+size <= spanSize {
+	if n := len(h.spans); n > 0 && h.spans[n-1].size+size <= spanSize && h.spans[n-1].changes+changes <= spanChanges {
 		h.spans[n-1].last = last
 		h.spans[n-1].size += size
 		h.spans[n-1].changes += changes
