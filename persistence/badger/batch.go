@@ -39,7 +39,7 @@ type batch struct {
 	place    func() []byte // of a replica: what to note with the changes
 
 	transactions, changes uint64
-	bytes, dropped        int64 // that were written, and that were deleted
+	bytes                 int64 // that were written
 }
 
 // begin makes b ready for a group of that size. It reuses what nobody else holds.
@@ -176,7 +176,6 @@ func (b *batch) transact(t *prepared) (persistence.Revision, error) {
 			b.arena = append(b.arena, loggedChange{changePut, c.Key})
 		case there && !expired(&present.Record, b.now):
 			b.remove(&present)
-			b.freed(&present)
 			b.arena = append(b.arena, loggedChange{changeDelete, c.Key})
 		}
 	}
@@ -235,7 +234,6 @@ func (b *batch) present(key string) (r storedRecord, there bool, err error) {
 		return storedRecord{}, false, err
 	}
 	r, err = b.s.header(item, key)
-	r.stored = item.EstimatedSize()
 	return r, err == nil, err
 }
 
@@ -267,12 +265,6 @@ func (b *batch) put(key string, revision persistence.Revision, p *preparedPut, p
 	if b.expiries == 0 || at < b.expiries {
 		b.expiries = at
 	}
-}
-
-// freed counts what is no longer needed once the history goes on.
-func (b *batch) freed(r *storedRecord) {
-	b.dropped += r.stored
-	b.bytes += r.stored
 }
 
 // remove deletes a record and its pieces.
@@ -317,7 +309,6 @@ func (b *batch) expire() error {
 		gone[due.key] = true
 		b.delete(expiryKey(due.at, due.key))
 		b.remove(&r)
-		b.freed(&r)
 		b.arena = append(b.arena, loggedChange{changeExpire, due.key})
 		b.s.stats.expired.Add(1)
 		return len(gone) < most && size < maxReplicated/2

@@ -101,6 +101,27 @@ func TestCloseContextSaysWhatItWaitsFor(t *testing.T) {
 	}
 }
 
+func TestReplicaCloseContextEndsBesideInstall(t *testing.T) {
+	t.Parallel()
+	r, err := OpenReplica(t.Context(), Config{Dir: t.TempDir(), MinFree: 1})
+	must(t, err)
+	r.mu.Lock() // as Install does with a disk that hangs
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- r.CloseContext(ctx) }()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "snapshot") {
+			t.Errorf("CloseContext beside an Install that hangs: %v, want what it waits for", err)
+		}
+	case <-time.After(time.Minute):
+		t.Error("CloseContext outlives its context")
+	}
+	r.mu.Unlock()
+	must(t, r.Close())
+}
+
 func TestCompactWaitsForTheOneUnderWay(t *testing.T) {
 	t.Parallel()
 	s := openStore(t, Config{})

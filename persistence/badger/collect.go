@@ -29,35 +29,31 @@ func (s *Store) tidy(ctx context.Context) error {
 	default:
 		return nil // it is being done
 	}
-	return s.measured(func() (needed int64, err error) {
-		needed, dead, err := s.survey(ctx)
-		if err != nil {
-			return 0, err
-		}
+	return s.measured(ctx, func(c *census) error {
 		// Most of it is in the newest tables. All are merged only if that does not do.
 		for _, reclaim := range []func() error{
 			func() error { return s.reclaimNewest(ctx) },
-			func() error { return s.reclaimAll(ctx, dead) },
+			func() error { return s.reclaimAll(ctx, c.dead) },
 		} {
 			files, err := sizeOf(s.config.Dir)
-			if err != nil {
-				return 0, err
-			}
-			if !s.pace.wasteful(files, needed) {
-				break
+			if err != nil || !s.pace.wasteful(files, c.sizes.total()) {
+				return err
 			}
 			if err := reclaim(); err != nil {
-				return 0, err
+				return err
 			}
 		}
-		return needed, nil
+		return nil
 	})
 }
 
-// measured has the pace begin anew after what collect has done, whatever that was. The
-// caller has the turn of compact.
-func (s *Store) measured(collect func() (needed int64, err error)) error {
-	needed, err := collect()
+// measured finds out what is needed, collects, and has the pace begin anew, whatever has
+// become of that. The caller has the turn of compact.
+func (s *Store) measured(ctx context.Context, collect func(*census) error) error {
+	c, err := s.survey(ctx)
+	if err == nil {
+		err = collect(c)
+	}
 	if s.pace == nil {
 		return err
 	}
@@ -66,7 +62,7 @@ func (s *Store) measured(collect func() (needed int64, err error)) error {
 		s.pace.gaveUp()
 		return err
 	}
-	s.pace.collected(files, needed)
+	s.pace.collected(files, c.sizes)
 	return nil
 }
 
@@ -108,20 +104,19 @@ func (s *Store) collectAll(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// survey reads all keys. It returns how many bytes are live or history, and enough of the
-// keys that have versions which are neither.
-func (s *Store) survey(ctx context.Context) (needed int64, dead [][]byte, err error) {
+// survey reads all keys. It returns what is live or history, and enough of the keys that
+// have versions which are neither.
+func (s *Store) survey(ctx context.Context) (*census, error) {
 	if err := s.enter(); err != nil {
-		return 0, nil, err
+		return nil, err
 	}
 	defer s.leave()
-	err = s.attempt(func() error {
+	c := &census{floor: s.discarded.Load()}
+	err := s.attempt(func() error {
 		txn := s.db.NewTransactionAt(^uint64(0), false)
 		defer txn.Discard()
 		it := txn.NewIterator(badger.IteratorOptions{AllVersions: true})
 		defer it.Close()
-		floor := s.discarded.Load()
-		c := census{floor: floor}
 		for it.Rewind(); it.Valid(); it.Next() {
 			if err := s.interrupted(ctx); err != nil {
 				return err
@@ -130,18 +125,17 @@ func (s *Store) survey(ctx context.Context) (needed int64, dead [][]byte, err er
 			c.add(item.Key(), item.Version(), item.EstimatedSize(), item.IsDeletedOrExpired())
 		}
 		c.next(nil)
-		needed, dead = c.needed, c.dead
 		return nil
 	})
-	return needed, dead, err
+	return c, err
 }
 
 // census counts the versions of keys, which come newest first. Of those up to floor only
 // the newest is needed.
 type census struct {
-	floor  uint64
-	needed int64
-	dead   [][]byte
+	floor uint64
+	sizes sizes // of what is needed
+	dead  [][]byte
 
 	key     []byte
 	settled bool  // the newest up to floor has been seen
@@ -161,13 +155,13 @@ func (c *census) add(key []byte, version uint64, size int64, deleted bool) {
 	}
 	switch {
 	case version > c.floor:
-		c.needed += size
+		c.sizes.add(size)
 	case c.settled || deleted:
 		c.settled = true
 		c.size += size
 	default:
 		c.settled = true
-		c.needed += size
+		c.sizes.add(size)
 	}
 }
 
@@ -257,12 +251,12 @@ func (s *Store) collect(most int) (more bool, err error) {
 		defer it.Close()
 		var err error
 		moved := false
-		for collected < most && err == nil && !s.ending.Load() {
+		for collected < most && err == nil && !s.ending.Load() && s.failure.get() == nil {
 			s.moved.Store(movedUnknown)
 			if err = s.db.RunValueLogGC(0.5); err == nil {
 				collected++
+				moved = moved || s.moved.Load() != 0
 			}
-			moved = moved || s.moved.Load() != 0
 		}
 		if collected > 0 && moved {
 			if syncing := s.disk.syncLogs(); syncing != nil {

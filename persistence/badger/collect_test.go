@@ -58,8 +58,8 @@ func TestCensus(t *testing.T) {
 			for _, k := range census.dead {
 				dead = append(dead, string(k))
 			}
-			if census.needed != c.needed || !slices.Equal(dead, c.dead) {
-				t.Errorf("%d bytes are needed, and %q has dead versions, want %d, %q", census.needed, dead, c.needed, c.dead)
+			if needed := census.sizes.total(); needed != c.needed || !slices.Equal(dead, c.dead) {
+				t.Errorf("%d bytes are needed, and %q has dead versions, want %d, %q", needed, dead, c.needed, c.dead)
 			}
 		})
 	}
@@ -85,8 +85,9 @@ func TestTouchedKeysKeepWhatIsNeeded(t *testing.T) {
 		must(t, s.Close())
 		s = openStore(t, c)
 	}
-	needed, dead, err := s.survey(t.Context())
+	found, err := s.survey(t.Context())
 	must(t, err)
+	needed, dead := found.sizes.total(), found.dead
 	if kept := int64(s.Stats().Revision - s.Stats().History + 1); needed > kept*71_000 || len(dead) > 0 {
 		t.Errorf("after compaction %d bytes are needed of %d versions, and %q has others", needed, kept, dead)
 	}
@@ -107,6 +108,55 @@ func TestHistoryIsLimitedInSize(t *testing.T) {
 	})
 }
 
+// records are the sizes of so many records.
+func records(count int, size int64) (s sizes) {
+	for range count {
+		s.add(size)
+	}
+	return s
+}
+
+func TestTheLargestRecordsMayBeTheOnesThatWent(t *testing.T) {
+	s := records(10, 1<<20)
+	for range 1000 {
+		s.add(100)
+	}
+	for gone, want := range map[int64]int64{0: 10<<20 + 100_000, 4: 6<<20 + 100_000, 10: 100_000, 510: 50_000, 2000: 0} {
+		if got := s.without(gone); got != want {
+			t.Errorf("without %d records there are at least %d bytes, want %d", gone, got, want)
+		}
+	}
+}
+
+func TestLargeValuesOverwrittenBySmallOnesAreCollected(t *testing.T) {
+	t.Parallel()
+	s := openStore(t, Config{Dir: t.TempDir(), HistoryCount: 10, MinFree: 1})
+	defer s.Close()
+	const keys = 1000
+	for i := range keys {
+		must(t, commitUnsynced(s, onePut(i, make([]byte, patternValue))))
+	}
+	must(t, s.Compact(t.Context()))
+	s.compact <- struct{}{} // maintenance does not collect meanwhile
+	for i := range keys {
+		must(t, commitUnsynced(s, onePut(i, []byte("small"))))
+	}
+	must(t, s.trim(t.Context(), false))
+	if !s.pace.due() {
+		t.Error("it is not time to collect what has been overwritten")
+	}
+	<-s.compact
+	must(t, s.Compact(t.Context()))
+	if size, err := sizeOf(s.config.Dir); err != nil || size > spareBytes {
+		t.Errorf("the files have %d MiB, %v, when all is small", size>>20, err)
+	}
+}
+
+func commitUnsynced(s *Store, x persistence.Transaction) error {
+	_, err := s.Commit(context.Background(), x)
+	return err
+}
+
 func TestWritersWaitWhereCollectionDoesNotKeepUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPace(Config{Dir: "x"})
@@ -115,7 +165,7 @@ func TestWritersWaitWhereCollectionDoesNotKeepUp(t *testing.T) {
 		if !p.due() || p.wait(t.Context(), nil, log) != nil {
 			t.Error("a store that has not been measured is not measured, or writers wait for it")
 		}
-		p.collected(10<<20, 10<<20)
+		p.collected(10<<20, records(10, 1<<20))
 		p.wrote(40 << 20)
 		if p.due() {
 			t.Error("it is due with 50 MiB, of 3 times 10 and 64")
@@ -124,7 +174,7 @@ func TestWritersWaitWhereCollectionDoesNotKeepUp(t *testing.T) {
 		if !p.due() || p.full() != nil {
 			t.Error("it is not due with 80 MiB, or writers wait")
 		}
-		p.wrote(10 << 20)
+		p.wrote(20 << 20)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
 		if err := p.wait(ctx, nil, log); !errors.Is(err, context.DeadlineExceeded) {
@@ -133,12 +183,12 @@ func TestWritersWaitWhereCollectionDoesNotKeepUp(t *testing.T) {
 		woken := make(chan error, 1)
 		go func() { woken <- p.wait(t.Context(), nil, log) }()
 		synctest.Wait()
-		p.collected(30<<20, 10<<20)
+		p.collected(30<<20, records(10, 1<<20))
 		if err := <-woken; err != nil {
 			t.Error(err)
 		}
 		// What cannot be collected keeps nobody waiting, nor does a failure.
-		p.collected(1<<30, 10<<20)
+		p.collected(1<<30, records(10, 1<<20))
 		if p.full() != nil {
 			t.Error("writers wait for what cannot be collected")
 		}
@@ -147,9 +197,9 @@ func TestWritersWaitWhereCollectionDoesNotKeepUp(t *testing.T) {
 		if p.full() != nil {
 			t.Error("writers wait for a collection that has failed")
 		}
-		// Deleted bytes are no reason to keep files.
-		p.collected(300<<20, 200<<20)
-		p.forgot(190 << 20)
+		// What may have been deleted or overwritten is no reason to keep files.
+		p.collected(300<<20, records(200, 1<<20))
+		p.forgot(190)
 		if !p.due() {
 			t.Error("it is not due when most has been deleted")
 		}

@@ -301,7 +301,7 @@ func (s *Store) write(group []*work) {
 			s.pace.restart()
 		}
 		s.pace.wrote(b.bytes)
-		if s.history.publish(b.logged, b.last, b.bytes, b.dropped) > int64(s.config.HistorySize)*9/8 {
+		if s.history.publish(b.logged, b.last, b.bytes, int64(b.changes)) > int64(s.config.HistorySize)*9/8 {
 			s.pace.signal()
 		}
 		s.expirySet(b.expiries)

@@ -179,8 +179,9 @@ func (c Config) badgerOptions() badger.Options {
 	if o.InMemory {
 		o.ValueThreshold = c.largestInMemory()
 	}
-	// The newest file is not collected, and a full one is synced while writers wait.
-	o.ValueLogFileSize = min(8*table, max(16<<20, table/2))
+	// The newest file cannot be collected, and a full one is synced while writers wait:
+	// as large as it may be, see spareBytes.
+	o.ValueLogFileSize = min(20*table, c.spare()*5/8, 1<<30)
 	o.Compression = options.None // blocks are read in place, from the memory map
 	o.BlockCacheSize = 0
 	o.IndexCacheSize = 0

@@ -159,15 +159,18 @@ type history struct {
 	size        int64         // of all of them
 }
 
-// sizedSpan is consecutive revisions, up to last. They wrote so many bytes; dropped is how
-// many they deleted.
+// sizedSpan is consecutive revisions, up to last. They wrote so many bytes, in so many
+// changes.
 type sizedSpan struct {
 	last          persistence.Revision
-	size, dropped int64
+	size, changes int64
 }
 
-// spanSize is about how many bytes revisions have that are counted together.
-const spanSize = 256 << 10
+// How many bytes and changes revisions have, about, that are counted together.
+const (
+	spanSize    = 256 << 10
+	spanChanges = 64
+)
 
 // reset says what there is after opening or restoring.
 func (h *history) reset(floor, last persistence.Revision) {
@@ -180,17 +183,17 @@ func (h *history) reset(floor, last persistence.Revision) {
 }
 
 // publish makes the entries known, and all revisions up to last, which wrote so many bytes
-// and deleted so many. It returns the size of the history.
-func (h *history) publish(entries []logEntry, last persistence.Revision, size, dropped int64) int64 {
+// in so many changes. It returns the size of the history.
+func (h *history) publish(entries []logEntry, last persistence.Revision, size, changes int64) int64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.size += size
-	if n := len(h.spans); n > 0 && h.spans[n-1].size+size <= spanSize {
+	if n := len(h.spans); n > 0 && h.spans[n-1].size+size <= spanSize && h.spans[n-1].changes+changes <= spanChanges {
 		h.spans[n-1].last = last
 		h.spans[n-1].size += size
-		h.spans[n-1].dropped += dropped
+		h.spans[n-1].changes += changes
 	} else {
-		h.spans = append(h.spans, sizedSpan{last, size, dropped})
+		h.spans = append(h.spans, sizedSpan{last, size, changes})
 	}
 	for _, e := range entries {
 		h.recent[e.revision%recentSize] = e
@@ -207,19 +210,19 @@ func (h *history) wake() {
 	}
 }
 
-// forget raises the floor, and returns how many bytes were deleted up to there.
-func (h *history) forget(floor persistence.Revision) (dropped int64) {
+// forget raises the floor, and returns how many changes there were up to there.
+func (h *history) forget(floor persistence.Revision) (changes int64) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.floor = max(h.floor, floor)
 	gone := 0
 	for gone < len(h.spans) && h.spans[gone].last <= h.floor {
 		h.size -= h.spans[gone].size
-		dropped += h.spans[gone].dropped
+		changes += h.spans[gone].changes
 		gone++
 	}
 	h.spans = slices.Delete(h.spans, 0, gone)
-	return dropped
+	return changes
 }
 
 // beyond returns the last revision that is not among the latest with so many bytes, or 0.

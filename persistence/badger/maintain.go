@@ -101,7 +101,7 @@ func (s *Store) trim(ctx context.Context, all bool) error {
 		return err
 	}
 	_, target, _ = parseLogKey(keys[len(keys)-1])
-	dropped := s.history.forget(target)
+	changes := s.history.forget(target)
 	for chunk := range slices.Chunk(keys, s.limits.transaction/changeCost) {
 		_, err := s.submit(ctx, false, func(b *batch) (persistence.Revision, error) {
 			if err := b.flush(); err != nil {
@@ -120,7 +120,7 @@ func (s *Store) trim(ctx context.Context, all bool) error {
 	s.discarded.Store(uint64(target))
 	s.db.SetDiscardTs(uint64(target))
 	if s.pace != nil {
-		s.pace.forgot(dropped)
+		s.pace.forgot(changes)
 	}
 	return nil
 }
@@ -176,14 +176,11 @@ func (s *Store) Compact(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	return s.measured(func() (int64, error) {
-		needed, dead, err := s.survey(ctx)
-		if err == nil {
-			err = s.reclaimAll(ctx, dead)
-		}
+	return s.measured(ctx, func(c *census) error {
+		err := s.reclaimAll(ctx, c.dead)
 		if err == nil {
 			s.stats.compactions.Add(1)
 		}
-		return needed, err
+		return err
 	})
 }

@@ -3,6 +3,7 @@ package badger
 import (
 	"context"
 	"log/slog"
+	"math/bits"
 	"sync"
 	"time"
 )
@@ -11,11 +12,21 @@ import (
 // and spareBytes: it is collected before that, and writers wait where a collection does not
 // keep up. What Badger writes ahead, tables and logs that are not full, is in spareBytes;
 // with a large [Config.MemTableSize] it is more.
-const (
-	spareBytes    = 64 << 20
-	collectFactor = 2.5
-	waitFactor    = 2.9
-)
+const spareBytes = 64 << 20
+
+// spare is what there may be beside 3 times what is needed.
+func (c Config) spare() int64 { return max(spareBytes, 4*int64(c.MemTableSize)) }
+
+// A limit of the size of files is factor times what is needed, and spare 16ths of
+// [Config.spare].
+type limit struct {
+	factor float64
+	spare  int64
+}
+
+func collectLimit() limit { return limit{2.5, 12} } // it is collected
+func surveyLimit() limit  { return limit{3, 15} }   // it is measured, if so little may be needed
+func waitLimit() limit    { return limit{2.9, 15} } // writers wait
 
 // pace says when the store collects what is not needed any more, and when writers wait
 // for that. It knows what the last collection has found, and counts since. A nil pace
@@ -28,9 +39,9 @@ type pace struct {
 	mu       sync.Mutex
 	measured bool
 	files    int64 // the bytes of all files when it was last measured
-	needed   int64 // those of what was live and history
+	needed   sizes // those of what was live and history
 	written  int64 // since
-	dropped  int64 // since: deleted, and not in the history any more
+	changes  int64 // since, that are not in the history any more
 	ended    chan struct{}
 }
 
@@ -39,7 +50,7 @@ func newPace(config Config) *pace {
 		return nil
 	}
 	return &pace{
-		spare: max(spareBytes, 4*int64(config.MemTableSize)),
+		spare: config.spare(),
 		wake:  make(chan struct{}, 1),
 		ended: make(chan struct{}),
 	}
@@ -76,11 +87,12 @@ func (p *pace) wrote(size int64) {
 	}
 }
 
-// forgot counts bytes that were live when it was measured, and can be collected.
-func (p *pace) forgot(size int64) {
+// forgot counts changes that the history does not have any more. With each a version of
+// a record may have gone.
+func (p *pace) forgot(changes int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.dropped += size
+	p.changes += changes
 }
 
 // due reports whether it is time to collect.
@@ -91,27 +103,29 @@ func (p *pace) due() bool {
 }
 
 func (p *pace) isDue() bool {
-	return !p.measured || p.files+p.written > p.most(collectFactor, p.needed-p.dropped)
+	if !p.measured {
+		return true
+	}
+	files := p.files + p.written
+	least := p.needed.without(p.changes)
+	grown := p.written + p.needed.total() - least
+	return grown >= p.spare/16 && (files > p.most(collectLimit(), p.needed.total()) || files > p.most(surveyLimit(), least))
 }
 
 // wasteful reports whether files of that size are too much for what is needed.
-func (p *pace) wasteful(files, needed int64) bool { return files > p.most(collectFactor, needed) }
+func (p *pace) wasteful(files, needed int64) bool { return files > p.most(collectLimit(), needed) }
 
 // most is how large files may be that have what is needed.
-func (p *pace) most(factor float64, needed int64) int64 {
-	spare := p.spare * 11 / 16
-	if factor == waitFactor {
-		spare = p.spare * 14 / 16
-	}
-	return int64(factor*float64(max(needed, 0))) + spare
+func (p *pace) most(l limit, needed int64) int64 {
+	return int64(l.factor*float64(needed)) + p.spare*l.spare/16
 }
 
 // collected says what a collection has found and left, and lets writers go on.
-func (p *pace) collected(files, needed int64) {
+func (p *pace) collected(files int64, needed sizes) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.measured = true
-	p.files, p.needed, p.written, p.dropped = files, needed, 0, 0
+	p.files, p.needed, p.written, p.changes = files, needed, 0, 0
 	close(p.ended)
 	p.ended = make(chan struct{})
 }
@@ -142,7 +156,7 @@ func (p *pace) restart() {
 func (p *pace) changed() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.written > 0 || p.dropped > 0
+	return p.written > 0 || p.changes > 0
 }
 
 // full returns a channel that is closed when a writer may look again, or nil if it need
@@ -150,7 +164,7 @@ func (p *pace) changed() bool {
 func (p *pace) full() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	most := max(p.most(waitFactor, p.needed-p.dropped), p.files+p.spare/4)
+	most := max(p.most(waitLimit(), p.needed.total()), p.files+p.spare/8)
 	if !p.measured || p.files+p.written <= most {
 		return nil
 	}
@@ -183,4 +197,33 @@ func (p *pace) wait(ctx context.Context, closed <-chan struct{}, log *slog.Logge
 		}
 	}
 	return nil
+}
+
+// sizes counts records by the logarithm of their size.
+type sizes [64]struct{ count, bytes int64 }
+
+func (s *sizes) add(size int64) {
+	c := &s[bits.Len64(uint64(size))]
+	c.count++
+	c.bytes += size
+}
+
+func (s *sizes) total() (bytes int64) {
+	for _, c := range s {
+		bytes += c.bytes
+	}
+	return bytes
+}
+
+// without returns how many bytes remain at least if that many of the records go: the
+// largest ones.
+func (s *sizes) without(records int64) (bytes int64) {
+	for i := len(s) - 1; i >= 0; i-- {
+		gone := min(records, s[i].count)
+		records -= gone
+		if gone < s[i].count {
+			bytes += s[i].bytes / s[i].count * (s[i].count - gone)
+		}
+	}
+	return bytes
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -145,7 +146,11 @@ func BenchmarkDiskUse(b *testing.B) {
 	if name := os.Getenv("TROUPE_PATTERN"); name != "" {
 		for _, p := range patterns() {
 			if p.name == name {
-				result := runPattern(b, p, p.steps/4)
+				steps := p.steps / 4
+				if n, err := strconv.Atoi(os.Getenv("TROUPE_STEPS")); err == nil {
+					steps = n
+				}
+				result := runPattern(b, p, steps)
 				must(b, json.NewEncoder(os.NewFile(3, "result")).Encode(result))
 			}
 		}

@@ -109,7 +109,6 @@ type storedRecord struct {
 	sum    uint32 // of a long value
 	pieces int    // how many there are of the value; 0 if it is in one
 	inline []byte // that one
-	stored int64  // how many bytes Badger has of it, roughly; 0 if that does not matter
 }
 
 func decodeHeader(key string, data []byte) (r storedRecord, err error) {

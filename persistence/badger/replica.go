@@ -39,6 +39,9 @@ type Replica struct {
 	store  *Store
 	closed bool
 
+	closeOnce sync.Once
+	marked    chan struct{} // closed when closed is set
+
 	state sync.Mutex // held while entries are applied, for what follows
 	place place
 	known map[string]*proposal
@@ -79,7 +82,7 @@ func OpenReplica(ctx context.Context, config Config) (*Replica, error) {
 	if err := config.validate(); err != nil {
 		return nil, err
 	}
-	r := &Replica{config: config}
+	r := &Replica{config: config, marked: make(chan struct{})}
 	if config.Dir != "" {
 		var err error
 		if r.lock, err = lockDir(config.Dir); err != nil {
@@ -389,10 +392,20 @@ func (r *Replica) Close() error {
 
 // CloseContext is that of [Store.CloseContext].
 func (r *Replica) CloseContext(ctx context.Context) error {
-	r.mu.Lock()
-	r.closed = true
-	s := r.store
-	r.mu.Unlock()
+	r.closeOnce.Do(func() {
+		go func() {
+			defer close(r.marked)
+			r.mu.Lock() // Install has it while it replaces the store
+			defer r.mu.Unlock()
+			r.closed = true
+		}()
+	})
+	select {
+	case <-r.marked:
+	case <-ctx.Done():
+		return fmt.Errorf("badger: closing %s: a snapshot is being installed, which did not end: %w; the disk may not answer, and closing again waits on", r.config.Dir, ctx.Err())
+	}
+	s := r.current()
 	err := s.CloseContext(ctx)
 	select {
 	case <-s.ended:
