@@ -34,6 +34,7 @@ func ForGood() LeaveOption { return leaveOption(func(d *departure) { d.forGood =
 // deadline of the first call count for what is done.
 func (n *Node) Leave(ctx context.Context, options ...LeaveOption) error {
 	n.leaving.Do(func() {
+		n.departs.Store(true)
 		var d departure
 		for _, o := range options {
 			o.applyToLeave(&d)

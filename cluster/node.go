@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/troupe-go/troupe/actor"
@@ -50,6 +51,7 @@ type Node struct {
 	running sync.WaitGroup // goroutines of the node itself
 	ready   chan struct{}  // closed when Join is through, with or without success
 	leaving sync.Once
+	departs atomic.Bool   // once Leave was called
 	left    chan struct{} // closed when Leave has finished
 	mu      sync.Mutex
 	err     error

@@ -26,6 +26,9 @@ func (c *Core) Ready(ctx context.Context) error {
 		if n := c.config.Expect; len(v.members) < n {
 			return notYet("%d of the %d nodes are there that found the replicated store", len(v.members), n)
 		}
+		if time.Since(c.born) < c.config.Settle { // those that have one may not have said so yet
+			return notYet("this node has just started, and looks for nodes that have the replicated store")
+		}
 		return nil
 	}
 	if others := v.foreign(core); len(others) > 0 {
@@ -40,13 +43,9 @@ func (c *Core) Ready(ctx context.Context) error {
 	case failed != nil:
 		return actor.Errorf(actor.FailedPrecondition, "consensus: the replica of this node cannot be used; see its log: %w", failed)
 	}
-	l, err := c.leader(ctx, time.Now().Add(c.config.Timing.Patience/2))
+	_, who, err := c.prove(ctx, core, time.Now().Add(c.config.Timing.Patience))
 	if err != nil {
 		return err
-	}
-	who, err := c.askLeader(ctx, core, l, time.Now().Add(c.config.Timing.Patience/2))
-	if err != nil {
-		return notYet("node %s leads, but does not answer: %v", l.node, err)
 	}
 	return c.holds(who.GetServers(), id.Server)
 }

@@ -64,26 +64,39 @@ func (c *Core) Status(ctx context.Context) (Status, error) {
 	if err != nil || core == "" {
 		return Status{}, err
 	}
-	until := c.patience()
+	l, who, err := c.prove(ctx, core, c.patience())
+	if ended := c.check(ctx); ended != nil {
+		return Status{}, ended
+	}
+	if err != nil {
+		return c.statusHere(ctx, core), nil
+	}
+	s := Status{Quorum: true, Leader: l.node, Revision: persistence.Revision(who.GetRevision())}
+	c.fill(ctx, &s, core, who.GetServers())
+	return s, nil
+}
+
+// prove returns who has proven that it leads after this was asked, and what it knows. One
+// that does not answer does not keep this from finding another one until then.
+func (c *Core) prove(ctx context.Context, core string, until time.Time) (leadership, *pb.WhoReply, error) {
 	for attempt := 0; ; attempt++ {
 		l, err := c.leader(ctx, until)
-		if ended := c.check(ctx); ended != nil {
-			return Status{}, ended
-		}
 		if err != nil {
-			return c.statusHere(ctx, core), nil
+			return leadership{}, nil, err
 		}
-		who, err := c.askLeader(ctx, core, l, until)
+		limit := time.Now().Add(c.config.Timing.Patience / 2)
+		if until.Before(limit) {
+			limit = until
+		}
+		who, err := c.askLeader(ctx, core, l, limit)
 		if err == nil {
-			s := Status{Quorum: true, Leader: l.node, Revision: persistence.Revision(who.GetRevision())}
-			c.fill(ctx, &s, core, who.GetServers())
-			return s, nil
+			return l, who, nil
 		}
 		if !time.Now().Before(until) {
-			return c.statusHere(ctx, core), nil
+			return leadership{}, nil, c.noLeader()
 		}
 		if err := c.pause(ctx, attempt); err != nil {
-			return Status{}, err
+			return leadership{}, nil, err
 		}
 	}
 }

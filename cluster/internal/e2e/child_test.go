@@ -31,6 +31,7 @@ type child struct {
 	load      atomic.Pointer[load]         // the latest
 	tormented tormented
 	pulses    *pulses
+	visitors  visitors
 }
 
 func runChild(in io.Reader, out io.Writer) int {
@@ -138,6 +139,18 @@ func (c *child) do(ctx context.Context, command string, args []string) (any, err
 		return nil, nil
 	case "moved": // waits until nothing answers on the node any more
 		return c.pulses.moved(ctx, args[0])
+	case "visit": // begins to ask programs by HTTP without pause
+		c.visitors.visit(args)
+		return nil, nil
+	case "visited": // waits until everything was done so many times more
+		return nil, c.visitors.await(ctx, args[0])
+	case "go": // ends that, and reads what was kept
+		return c.visitors.leave(), nil
+	case "flee": // ends that at once
+		c.visitors.flee()
+		return nil, nil
+	case "probe": // waits until an address answers with 200
+		return probe(ctx, args[0])
 	case "audit": // reads what clients have written since a time
 		return nil, c.tormented.audit(ctx, args[0])
 	case "rest":

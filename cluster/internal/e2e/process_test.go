@@ -45,7 +45,12 @@ func start(t testing.TB, name string, env []string, wrap ...string) *process {
 // startBinary is start with the test binary of any build.
 func startBinary(t testing.TB, executable, name string, env []string, wrap ...string) *process {
 	t.Helper()
-	command := append(wrap, executable)
+	return startCommand(t, name, env, append(wrap, executable)...)
+}
+
+// startCommand is start with any command.
+func startCommand(t testing.TB, name string, env []string, command ...string) *process {
+	t.Helper()
 	p := &process{
 		t: t, name: name, log: newTranscript(), exited: make(chan struct{}), waiting: make(map[string]chan string),
 		cmd: exec.Command(command[0], command[1:]...),
