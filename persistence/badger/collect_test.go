@@ -132,7 +132,7 @@ func TestLargeValuesOverwrittenBySmallOnesAreCollected(t *testing.T) {
 	t.Parallel()
 	s := openStore(t, Config{Dir: t.TempDir(), HistoryCount: 10, MinFree: 1})
 	defer s.Close()
-	const keys = 1000
+	const keys = 1500
 	for i := range keys {
 		must(t, commitUnsynced(s, onePut(i, make([]byte, patternValue))))
 	}

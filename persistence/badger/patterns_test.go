@@ -141,7 +141,7 @@ func runPattern(t testing.TB, p writePattern, steps int) (result patternResult) 
 // BenchmarkDiskUse measures the patterns: by how much the files come near to the most that
 // is allowed ("of-allowed", of 3 times what is live and history, and 64 MiB), and, in turn
 // with an older build of this test if TROUPE_OLD names that, how many times as fast they
-// are written ("of-old").
+// are written ("of-old"). TROUPE_STEPS is how many steps of each are done.
 func BenchmarkDiskUse(b *testing.B) {
 	if name := os.Getenv("TROUPE_PATTERN"); name != "" {
 		for _, p := range patterns() {
