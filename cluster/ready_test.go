@@ -96,6 +96,30 @@ func TestAMinorityIsNotReadyAndSaysSoWithinASecond(t *testing.T) {
 	}, cluster.WithExpect(3))
 }
 
+func TestALeaderThatIsGoneKeepsNobodyElseFromBeingReady(t *testing.T) {
+	clustertest.Run(t, 3, func(t *testing.T, c *clustertest.Cluster) {
+		put(t, c.Node(0), "k")
+		<-time.After(settled)
+		wantReady(t, "at first", c.Nodes()...) // all know who leads
+		gone := c.Node(0).Store().Leader()
+		for i := range 3 {
+			if c.Node(i).Name() == gone {
+				c.Crash(i)
+			}
+		}
+		<-time.After(5 * time.Second)
+		for _, n := range c.Nodes() {
+			if n.Name() == gone {
+				continue
+			}
+			wantReady(t, "after "+gone+" has crashed", n)
+			if s, err := n.Store().Status(t.Context()); !s.Quorum || err != nil {
+				t.Errorf("%s: %+v, %v", n.Name(), s, err)
+			}
+		}
+	}, cluster.WithExpect(3))
+}
+
 func TestNodesThatHaveMetAnotherStoreAreNotReady(t *testing.T) {
 	clustertest.Run(t, 0, func(t *testing.T, c *clustertest.Cluster) {
 		c.Network.Partition([]string{"a"}, []string{"b"})
