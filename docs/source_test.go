@@ -20,15 +20,17 @@ const fatal = `panic print println os.Exit runtime.Goexit
 	slog.Debug slog.Info slog.Warn slog.Error slog.Log slog.LogAttrs
 	slog.DebugContext slog.InfoContext slog.WarnContext slog.ErrorContext slog.SetDefault slog.SetLogLoggerLevel`
 
-// allowed are the exceptions, by function. All of them run in the turn of an actor,
+// allowed are the exceptions, by function. But for the last, they run in the turn of an actor,
 // where the engine recovers a panic at once and hands it to supervision: it is how an
-// actor fails.
+// actor fails. The last ends a goroutine of Badger, which would try for ever to write to a
+// folder that is gone, and takes no other answer.
 func allowed(function, call string) bool {
 	switch function + " " + call {
 	case "actor/cell.go:Started panic", // Started returned an error
 		"actor/fail.go:Fail panic",                          // a handler gave up
 		"actor/defer.go:pipeFailed panic",                   // a goroutine of Pipe panicked
-		"actor/internal/engine/lifecycle.go:escalate panic": // a child's failure becomes its parent's
+		"actor/internal/engine/lifecycle.go:escalate panic", // a child's failure becomes its parent's
+		"persistence/badger/config.go:failed runtime.Goexit":
 		return true
 	}
 	return false
