@@ -159,7 +159,7 @@ func (r *rolling) report() {
 	}
 }
 
-var restarts = flag.Int("restarts", 4, "how many nodes are restarted in turn")
+var restarts = flag.Int("restarts", 3, "how many nodes are restarted in turn")
 
 // Nodes leave and come back in turn: no call of a virtual actor, and none of a singleton,
 // fails that has five seconds.

@@ -4,4 +4,4 @@ package chaos
 
 import "time"
 
-const usualLength = time.Minute
+const usualLength = 40 * time.Second

@@ -118,7 +118,7 @@ func stopAndStart(t *testing.T, names []string, expect int, stop, start []string
 		}
 		<-time.After(time.Second)
 	}
-	<-time.After(time.Minute)
+	<-time.After(15 * time.Second)
 	served := false
 	for i, name := range start {
 		n := join(name)

@@ -140,7 +140,7 @@ func TestAnOutcomeThatIsNotKnownHasOneCode(t *testing.T) {
 
 // TestOperationsOutliveAnElection kills leaders under operations that have time.
 func TestOperationsOutliveAnElection(t *testing.T) {
-	for seed := range seeds(6) {
+	for seed := range seeds(3) {
 		synctest.Test(t, func(t *testing.T) {
 			w := newWorld(t, seed)
 			nodes := w.three("a", "b", "c", "d")
