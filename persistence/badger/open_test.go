@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/dgraph-io/badger/v4"
 
@@ -228,6 +229,9 @@ func TestStoreOnlyReadsAfterAWriteHasFailed(t *testing.T) {
 	moved := dir + "-moved"
 	must(t, os.Rename(dir, moved)) // as good a failure of the disk as any
 	s.disk.dirty.Store(true)
+	s.space.mu.Lock()
+	s.space.measure = time.Now().Add(time.Hour) // it would see the folder missing before
+	s.space.mu.Unlock()
 	for range 2 {
 		if _, err := persistence.Put(t.Context(), s, "b", nil); !errors.Is(err, persistence.ErrFailed) {
 			t.Errorf("Put on a broken disk: %v, want ErrFailed", err)

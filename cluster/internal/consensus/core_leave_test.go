@@ -233,3 +233,26 @@ func TestAServerThatHasLeftIsNotMadeAVoter(t *testing.T) {
 		}
 	})
 }
+
+// TestALeaderThatLeavesWaitsForACopyThatWasLost has voters in memory: one that was restarted
+// has a new copy without a vote when the next one leaves.
+func TestALeaderThatLeavesWaitsForACopyThatWasLost(t *testing.T) {
+	for _, pause := range []time.Duration{100 * time.Millisecond, time.Second, 1300 * time.Millisecond, 3 * time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, 1)
+			nodes := w.three("a", "b", "c")
+			nodes[0].put("k", "v")
+			<-time.After(5 * time.Second)
+			for range 3 {
+				leader := w.leader()
+				leader.leave(t.Context())
+				<-time.After(time.Second)
+				w.join(leader.name, func(c *Config) { c.Expect = 3 })
+				<-time.After(pause)
+				for _, name := range w.names() {
+					w.nodes[name].want("k", "v")
+				}
+			}
+		})
+	}
+}

@@ -157,23 +157,34 @@ func (r *replica) pausing(ctx context.Context, server string) error {
 	if _, ok := r.successor(b.tenure, raft.Nonvoter); ok {
 		return r.leaving(ctx, server)
 	}
-	free := r.candidates(r.nodesPresent())
-	if len(free) == 0 {
+	if b.others+1 > r.config.Voters {
+		return errors.New("consensus: a server that is gone is taken out first")
+	}
+	other := r.mayFollow(b.tenure.term, server)
+	if other == "" {
 		return nil
 	}
 	r.departed.replace(server)
-	return fmt.Errorf("consensus: without it %d of %d voters could be reached; node %s takes the place of one first", b.following, b.others+1, free[0].Name)
+	return fmt.Errorf("consensus: without it %d of %d voters could be reached; node %s makes up for it first", b.following, b.others+1, other)
 }
 
-// nodesPresent are those with a server that has not said that it leaves.
-func (r *replica) nodesPresent() map[string]bool {
-	present := map[string]bool{}
+// mayFollow returns a node that could soon have a vote and follow in that term, and does not
+// yet: one without a server, with one that does not vote, or that is about to come back.
+// It is "" if there is none but that of the server which leaves.
+func (r *replica) mayFollow(term uint64, leaving string) string {
+	counts := map[string]bool{nodeOf(leaving): true}
 	for _, s := range r.raft.GetConfiguration().Configuration().Servers {
-		if !r.hasDeparted(string(s.ID)) {
-			present[nodeOf(string(s.ID))] = true
+		if s.Suffrage == raft.Voter && r.follows(term, s.ID) {
+			counts[nodeOf(string(s.ID))] = true
 		}
 	}
-	return present
+	for _, m := range r.config.Members() {
+		of := m.Core.Core == "" && m.Core.Server == "" || m.Core.Core == r.config.Core
+		if of && !counts[m.Name] && !r.hasDeparted(m.Core.Server) {
+			return m.Name
+		}
+	}
+	return ""
 }
 
 // balance is what the core has without one server.

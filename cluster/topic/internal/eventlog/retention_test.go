@@ -326,10 +326,10 @@ func TestDamageIsAnErrorAndNothingElse(t *testing.T) {
 		}
 		must(t, p.Events.Seek(t.Context(), "broken", AtOffset(2)))
 		join(t, p.Events, ConsumerConfig{Group: "broken"}).want(t, 2, 3, 4)
+		<-time.After(readRetry)
 		for len(healthy.arrived) > 0 {
 			<-healthy.arrived
 		}
-		<-time.After(readRetry)
 		if g := find("healthy"); !errors.Is(g.Err, ErrCorrupt) {
 			t.Errorf("a group at a missing block: %+v", g)
 		}
