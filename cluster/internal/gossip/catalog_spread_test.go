@@ -69,7 +69,7 @@ func TestTheNewestCatalogWins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newTestNetwork()
 		members := n.cluster(t, 3)
-		n.loss = 0.2
+		n.loseSome(0.2)
 		for i := range 100 {
 			if err := members[0].SetCatalog(bytes.Repeat([]byte{byte(i)}, 1+i*30)); err != nil {
 				t.Fatal(err)

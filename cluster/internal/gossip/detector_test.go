@@ -52,7 +52,7 @@ func TestACrashIsNoticedWithinThreeSeconds(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
 					n := newTestNetwork()
 					members := n.cluster(t, size, lan)
-					n.loss = 0.02
+					n.loseSome(0.02)
 					crash(n, members[0].host.address)
 					took := notices(t, members[1:], members[0].Self())
 					t.Log("noticed after", took)
@@ -127,9 +127,9 @@ func TestLossAloneGivesNobodyUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newTestNetwork()
 		members := n.cluster(t, 5, lan)
-		n.loss = 0.05
+		n.loseSome(0.05)
 		pass(2 * time.Minute)
-		n.loss = 0
+		n.loseSome(0)
 		noFailure(t, members)
 	})
 }

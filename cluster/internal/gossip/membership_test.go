@@ -59,7 +59,7 @@ func TestALeaveIsNoFailureEvenWhenPacketsAreLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newTestNetwork()
 		members := n.cluster(t, 5)
-		n.loss = 0.3
+		n.loseSome(0.3)
 		if err := members[0].Leave(t.Context()); err != nil {
 			t.Fatal(err)
 		}

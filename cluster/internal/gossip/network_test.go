@@ -2,10 +2,12 @@ package gossip
 
 import (
 	"context"
+	"math"
 	"math/rand/v2"
 	"net"
 	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -20,7 +22,7 @@ type testNetwork struct {
 	cut    map[[2]string]bool
 	killed map[string]bool // their systems refuse connections
 	paused map[string]bool // their systems take connections
-	loss   float64
+	loss   atomic.Uint64   // bits of the share of packets that get lost
 }
 
 func newTestNetwork() *testNetwork {
@@ -95,7 +97,13 @@ func (n *testNetwork) dumb(address string) (dumb, refuses bool) {
 }
 
 // lose reports whether a packet is lost.
-func (n *testNetwork) lose() bool { return n.loss > 0 && rand.Float64() < n.loss }
+func (n *testNetwork) lose() bool {
+	share := math.Float64frombits(n.loss.Load())
+	return share > 0 && rand.Float64() < share
+}
+
+// loseSome has that share of packets get lost from now on.
+func (n *testNetwork) loseSome(share float64) { n.loss.Store(math.Float64bits(share)) }
 
 // partition cuts or heals the way between two addresses.
 func (n *testNetwork) partition(a, b string, cut bool) {
