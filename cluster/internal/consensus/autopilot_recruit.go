@@ -61,8 +61,7 @@ func (r *replica) recruit(ctx context.Context, present map[string]bool) bool {
 func (r *replica) candidates(present map[string]bool) []Member {
 	var free []Member
 	for _, m := range r.config.Members() {
-		mine := m.Core.Core == "" && m.Core.Server == "" || m.Core.Core == r.config.Core
-		if mine && !present[m.Name] && !r.hasDeparted(m.Core.Server) {
+		if r.mayServe(m) && !present[m.Name] {
 			free = append(free, m)
 		}
 	}
@@ -70,6 +69,13 @@ func (r *replica) candidates(present map[string]bool) []Member {
 		return cmp.Or(a.Started.Compare(b.Started), cmp.Compare(a.Name, b.Name))
 	})
 	return free
+}
+
+// mayServe reports whether a member can have a server of this core: it knows of no core, or
+// of this one, and has not said that it leaves.
+func (r *replica) mayServe(m Member) bool {
+	free := m.Core.Core == "" && m.Core.Server == ""
+	return (free || m.Core.Core == r.config.Core) && !r.hasDeparted(m.Core.Server)
 }
 
 // serverOn returns the server that a node has or had in the core, "" if none is known.

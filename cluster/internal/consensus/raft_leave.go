@@ -179,8 +179,7 @@ func (r *replica) mayFollow(term uint64, leaving string) string {
 		}
 	}
 	for _, m := range r.config.Members() {
-		of := m.Core.Core == "" && m.Core.Server == "" || m.Core.Core == r.config.Core
-		if of && !counts[m.Name] && !r.hasDeparted(m.Core.Server) {
+		if !counts[m.Name] && r.mayServe(m) {
 			return m.Name
 		}
 	}
