@@ -221,6 +221,7 @@ func TestAHandlerMaySayCanceled(t *testing.T) {
 		if !errors.Is(err, withdrawn) {
 			t.Error(err)
 		}
+		synctest.Wait() // its name is free once it has stopped
 		ref = spawn(t, system, script{})
 		_, err = actor.Ask(t.Context(), ref, Compute{Do: func(ctx *actor.Context) (any, error) {
 			own, cancel := context.WithCancel(ctx)
