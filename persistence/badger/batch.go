@@ -371,7 +371,7 @@ func (b *batch) flush() error {
 	if b.place != nil {
 		b.set(placeKey(), b.place())
 	}
-	if err := b.txn.CommitAt(uint64(b.last), nil); err != nil {
+	if err := b.s.commitAt(b.txn, b.last); err != nil {
 		b.failure = fmt.Errorf("badger: writing revision %d: %w", b.last, err)
 		return b.failure
 	}
@@ -379,6 +379,13 @@ func (b *batch) flush() error {
 	b.flushes++
 	b.keys.clear()
 	return nil
+}
+
+// commitAt has Badger write a transaction. It waits for a file that is being collected.
+func (s *Store) commitAt(txn *badger.Txn, version persistence.Revision) error {
+	s.memtable.Lock()
+	defer s.memtable.Unlock()
+	return txn.CommitAt(uint64(version), nil)
 }
 
 func (b *batch) end() {

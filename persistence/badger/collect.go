@@ -196,7 +196,7 @@ func (s *Store) touch(ctx context.Context, keys [][]byte) error {
 				}
 			}
 			b.wrote = true
-			if err := txn.CommitAt(1, nil); err != nil {
+			if err := s.commitAt(txn, 1); err != nil {
 				b.failure = fmt.Errorf("badger: marking what can be collected: %w", err)
 			}
 			return 0, b.failure
@@ -253,7 +253,7 @@ func (s *Store) collect(most int) (more bool, err error) {
 		moved := false
 		for collected < most && err == nil && !s.ending.Load() && s.failure.get() == nil {
 			s.moved.Store(movedUnknown)
-			if err = s.db.RunValueLogGC(0.5); err == nil {
+			if err = s.collectFile(); err == nil {
 				collected++
 				moved = moved || s.moved.Load() != 0
 			}
@@ -273,6 +273,13 @@ func (s *Store) collect(most int) (more bool, err error) {
 		return false, nil
 	}
 	return false, s.failure.set(fmt.Errorf("collecting the value log: %w", err))
+}
+
+// collectFile removes one file of the value log of which half is not needed.
+func (s *Store) collectFile() error {
+	s.memtable.Lock()
+	defer s.memtable.Unlock()
+	return s.db.RunValueLogGC(0.5)
 }
 
 // isMarked says that a file has been collected and is not removed yet, since something is

@@ -57,6 +57,7 @@ type Store struct {
 	pace      *pace         // nil in memory
 	collects  sync.Mutex    // Badger refuses a second collection of value logs at a time
 	moved     atomic.Int64  // how many values the last one has moved, see badgerLogger
+	memtable  sync.Mutex    // Badger reads the newest memtable without a lock when it collects
 	locate    func() error
 	stats     statistics
 	latest    atomic.Int64 // of a replica: the time of the last entry, in ns since 1970
