@@ -12,8 +12,10 @@ import (
 )
 
 // Extension is what a package built on this one adds to a node: references of its
-// own, and actors that are there when they are needed. Package virtual is one. Its
-// methods may be called concurrently and must not block.
+// own, and actors that are there when they are needed. Package virtual is one. A request
+// with the mark of actor.Idempotent to such an actor of another node fails with
+// Unavailable when that node has not reacted for a second. The methods of an Extension may
+// be called concurrently and must not block.
 type Extension interface {
 	// Resolve returns what stands behind a path that begins with the extension's
 	// name and "://".

@@ -38,8 +38,15 @@ func (r remote) Tell(e actor.Envelope) error {
 	return nil
 }
 
-// Ask implements actor.Recipient.
+// Ask implements actor.Recipient. What stands for an actor of an extension can look for
+// another node.
 func (r remote) Ask(e actor.Envelope) error {
+	return r.ask(e, r.node.extensions.of(r.path) != nil)
+}
+
+// ask is Ask. If others could be asked, it gives up early on a node that hangs, where that
+// does no harm.
+func (r remote) ask(e actor.Envelope, others bool) error {
 	buffer := r.node.payloads.get()
 	defer r.node.payloads.put(buffer)
 	var sent wire.Envelope
@@ -47,7 +54,11 @@ func (r remote) Ask(e actor.Envelope) error {
 	if err != nil {
 		return err
 	}
-	reply, err := p.Call(e.Context(), &sent)
+	call := p.Call
+	if others && actor.IsIdempotent(e.Message()) {
+		call = p.CallRepeatable
+	}
+	reply, err := call(e.Context(), &sent)
 	if err != nil {
 		return fromTransport(err)
 	}

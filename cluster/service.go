@@ -20,7 +20,7 @@ const serviceScheme = "service:///"
 //
 // Where a message surely was not handled, it is tried again on another instance,
 // within the sender's deadline; a request with the mark of actor.Idempotent also
-// where its node was lost on the way. An instance that failed is left alone for a
+// where its node was lost on the way, or has not reacted for a second. An instance that failed is left alone for a
 // while.
 //
 // What the options leave open, the settings of the node may say; see [ServiceConfig].
@@ -83,7 +83,14 @@ func (s service) Tell(e actor.Envelope) error {
 
 // Ask implements actor.Recipient.
 func (s service) Ask(e actor.Envelope) error {
-	return s.try(e.Context(), e, true, actor.Recipient.Ask)
+	return s.try(e.Context(), e, true, askInstance)
+}
+
+func askInstance(to actor.Recipient, e actor.Envelope) error {
+	if far, ok := to.(remote); ok {
+		return far.ask(e, true)
+	}
+	return to.Ask(e)
 }
 
 // await waits until there is an instance.

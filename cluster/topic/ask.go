@@ -82,7 +82,7 @@ func ask[R any, Q actor.Request[peer, R]](ctx context.Context, a *asking, s *str
 		changed := s.change()
 		if o := s.assignment.Load().owners[partition]; o.known() {
 			a.begin()
-			r, err := attempt[R](ctx, s.extension, o.Node, q)
+			r, err := attemptAt[R](ctx, s, partition, o, q)
 			if err == nil || !isPassing(err) {
 				return r, a.answered(err)
 			}
@@ -98,6 +98,35 @@ func ask[R any, Q actor.Request[peer, R]](ctx context.Context, a *asking, s *str
 			return none, a.unanswered(ctx, s, partition)
 		}
 	}
+}
+
+// attemptAt asks the owner of a partition once, for as long as it is the owner: one that
+// hangs would be waited for in vain.
+func attemptAt[R any, Q actor.Request[peer, R]](ctx context.Context, s *stream, partition int, o owner, q Q) (R, error) {
+	owned, end := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		defer end()
+		for {
+			changed := s.change()
+			if s.assignment.Load().owners[partition] != o {
+				return
+			}
+			select {
+			case <-changed:
+			case <-owned.Done():
+				return
+			}
+		}
+	})
+	r, err := attempt[R](owned, s.extension, o.Node, q)
+	if err != nil && owned.Err() != nil && ctx.Err() == nil {
+		err = &actor.Error{Code: actor.Unavailable, NotRun: actor.AsError(err).NotRun,
+			Message: "topic: node " + o.Node + " has not answered while it owned the partition"}
+	}
+	end()
+	watching.Wait()
+	return r, err
 }
 
 // attempt asks a node once. What is over at the node, or for the attempt, is not over for the

@@ -48,7 +48,7 @@ func Local() Timing {
 func LAN() Timing {
 	return Timing{
 		Heartbeat: 400 * time.Millisecond, Election: 400 * time.Millisecond, LeaderLease: 300 * time.Millisecond,
-		SessionTTL: 3 * time.Second, Patience: 800 * time.Millisecond,
+		SessionTTL: 2 * time.Second, Patience: 800 * time.Millisecond,
 		Stabilize: 2 * time.Second, Replace: 10 * time.Second,
 	}
 }
@@ -67,7 +67,13 @@ func (t Timing) renewal() time.Duration { return t.SessionTTL / 10 }
 
 // suspicion is how long an answer of the leader is waited for before it is asked
 // whether it still leads.
-func (t Timing) suspicion() time.Duration { return min(t.Patience/2, t.renewal()) }
+func (t Timing) suspicion() time.Duration { return min(t.inquiry(), t.renewal()) }
+
+// inquiry is how long servers may take to say how they are.
+func (t Timing) inquiry() time.Duration { return t.Patience / 2 }
+
+// lately is for how long an answer shows that a server can be reached.
+func (t Timing) lately() time.Duration { return t.Patience / 2 }
 
 // startup is how long the first election of a core may take.
 func (t Timing) startup() time.Duration { return t.Patience + 2*t.Heartbeat + 4*t.Election }

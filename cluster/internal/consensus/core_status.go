@@ -84,7 +84,7 @@ func (c *Core) prove(ctx context.Context, core string, until time.Time) (leaders
 		if err != nil {
 			return leadership{}, nil, err
 		}
-		limit := time.Now().Add(c.config.Timing.Patience / 2)
+		limit := time.Now().Add(c.config.Timing.inquiry())
 		if until.Before(limit) {
 			limit = until
 		}

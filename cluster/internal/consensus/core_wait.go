@@ -55,7 +55,7 @@ func (c *Core) noLeader() error {
 func (c *Core) waitingFor(core string) string {
 	v := c.members.look(c)
 	c.presence.note(v.members)
-	servers, answered := c.search.heard(), c.search.answeredSince(time.Now().Add(-c.config.Timing.Patience/2))
+	servers, answered := c.search.heard(), c.search.answeredSince(time.Now().Add(-c.config.Timing.lately()))
 	id := c.identity()
 	if r := c.local(); r != nil {
 		answered[c.config.Node] = true

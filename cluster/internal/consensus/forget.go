@@ -143,7 +143,7 @@ func (c *Core) mayOutlive(ctx context.Context, r *replica, core string, nodes []
 // askAll asks all nodes that may have a replica what they have. Those that do not answer
 // in time have none in the result.
 func (c *Core) askAll(ctx context.Context, core string) map[string]*pb.WhoReply {
-	ctx, cancel := context.WithTimeout(ctx, c.config.Timing.Patience/2)
+	ctx, cancel := context.WithTimeout(ctx, c.config.Timing.inquiry())
 	defer cancel()
 	nodes := c.search.nodes(c.members.look(c).replicas[core], c.config.Node)
 	type answer struct {

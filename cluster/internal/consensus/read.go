@@ -152,7 +152,7 @@ func (c *Core) atAny(ctx context.Context, core string, q *pb.Request) (*pb.Respo
 		rand.Shuffle(len(nodes), func(i, j int) { nodes[i], nodes[j] = nodes[j], nodes[i] })
 		var last error
 		for _, node := range nodes {
-			limited, cancel := context.WithTimeout(ctx, c.config.Timing.Patience/2)
+			limited, cancel := context.WithTimeout(ctx, c.config.Timing.inquiry())
 			reply, err := c.request(limited, node, q)
 			cancel()
 			if err == nil || definite(err) {

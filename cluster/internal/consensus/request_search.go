@@ -89,7 +89,7 @@ func (c *Core) extended(until time.Time) time.Time {
 
 // electing reports whether a majority of the voters has answered lately.
 func (c *Core) electing() bool {
-	answered := c.search.answeredSince(time.Now().Add(-c.config.Timing.Patience / 2))
+	answered := c.search.answeredSince(time.Now().Add(-c.config.Timing.lately()))
 	voters, there := 0, 0
 	for _, s := range c.search.heard() {
 		if s.GetVoter() {
@@ -233,7 +233,7 @@ func (c *Core) askWhoLeads(ctx context.Context, l *looking, node, core string) {
 		if r := c.local(); r != nil && node == c.config.Node {
 			changed = r.LeaderChanged()
 		}
-		limited, cancel := context.WithTimeout(ctx, c.config.Timing.Patience/2)
+		limited, cancel := context.WithTimeout(ctx, c.config.Timing.inquiry())
 		reply, err := c.request(limited, node, q)
 		cancel()
 		if who := reply.GetWho(); err == nil && who != nil {

@@ -7,8 +7,10 @@ import "github.com/troupe-go/troupe/cluster/internal/wire"
 type call struct {
 	seq  uint64        // the lane's number of its envelope
 	done chan struct{} // holds one
-	view wire.View
-	err  error
+	// repeatable is of a message that may be handled twice.
+	repeatable bool
+	view       wire.View
+	err        error
 }
 
 func (t *Transport) newCall() *call {
@@ -19,7 +21,7 @@ func (t *Transport) newCall() *call {
 }
 
 func (t *Transport) freeCall(c *call) {
-	c.view, c.err = wire.View{}, nil
+	c.view, c.err, c.repeatable = wire.View{}, nil, false
 	t.calls.Put(c)
 }
 
@@ -37,11 +39,19 @@ func (c *call) fail(err error) {
 func (l *lane) addCall(e *wire.Envelope, size int, c *call) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if c.repeatable {
+		if hung := l.isHung(); hung != nil {
+			return l.peer.notSent(hung.Err)
+		}
+	}
 	if err := l.add(e, size); err != nil {
 		return err
 	}
 	c.seq = l.seq
 	l.calls[e.ID] = c
+	if c.repeatable {
+		l.lookOut()
+	}
 	return nil
 }
 

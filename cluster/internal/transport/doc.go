@@ -17,4 +17,7 @@
 // with [NotSent]. What was in flight when a connection broke is [Lost]: calls
 // fail, and casts that the receiver has not acknowledged go to [Config.Dropped].
 // What was queued behind them goes out on the next connection.
+//
+// A process that hangs keeps its connections. Calls that may be handled twice, see
+// [Peer.CallRepeatable], are given up when nothing has been read from it for a second.
 package transport

@@ -26,6 +26,9 @@ var (
 	ErrVersion = errors.New("the node speaks another major version")
 	// ErrBroken says that the connection to the node broke.
 	ErrBroken = errors.New("the connection to the node broke")
+	// ErrHangs says that the process of the node reads and sends nothing, while its
+	// connection stands: it is paused, or gets no CPU. It may go on at any time.
+	ErrHangs = errors.New("the node's process does not react: it is paused, or gets no CPU")
 	// ErrClosed says that this node's transport was closed.
 	ErrClosed = errors.New("this node's transport is closed")
 )

@@ -37,6 +37,7 @@ type lane struct {
 	down    *Error // while no connection can be made
 	gone    *Error // the incarnation is gone for good
 	closed  *Error
+	lookout lookout
 	quiet   chan struct{} // closed when the lane is, and no call is in flight
 
 	// In flight on the current stream.

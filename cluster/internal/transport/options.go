@@ -60,9 +60,9 @@ func (c *Config) serverOptions() []grpc.ServerOption {
 	}
 }
 
-func (c *Config) dialOptions(node string) []grpc.DialOption {
+func (c *Config) dialOptions(node string, heard *pulse) []grpc.DialOption {
 	return []grpc.DialOption{
-		grpc.WithTransportCredentials(c.clientCredentials(node)),
+		grpc.WithTransportCredentials(heeded{c.clientCredentials(node), heard}),
 		grpc.WithContextDialer(c.Dial),
 		grpc.WithNoProxy(),
 		grpc.WithDisableRetry(),

@@ -22,6 +22,7 @@ type Peer struct {
 	conn        *grpc.ClientConn
 	lanes       []*lane
 	ids         atomic.Uint64 // of calls and watches
+	pulse       pulse
 
 	ctx     context.Context // ends with the link
 	cancel  context.CancelFunc
@@ -36,7 +37,7 @@ func newPeer(t *Transport, key peerKey, address string) *Peer {
 	for i := range p.lanes {
 		p.lanes[i] = newLane(p, i)
 	}
-	conn, err := grpc.NewClient("passthrough:///"+address, t.cfg.dialOptions(key.node)...)
+	conn, err := grpc.NewClient("passthrough:///"+address, t.cfg.dialOptions(key.node, &p.pulse)...)
 	if err != nil {
 		p.shut(fmt.Errorf("%w: %w", ErrUnreachable, err))
 		return p
@@ -72,6 +73,17 @@ func (p *Peer) Tell(e *wire.Envelope) error {
 // run (NotSent), a link that broke (Lost), or the end of ctx (ContextEnded); in
 // that case the other node is told to cancel.
 func (p *Peer) Call(ctx context.Context, e *wire.Envelope) (wire.View, error) {
+	return p.call(ctx, e, false)
+}
+
+// CallRepeatable is Call for a message that may be handled twice. While the other
+// process hangs, it fails after a second, Lost or NotSent with the cause [ErrHangs], for
+// the caller to ask another node.
+func (p *Peer) CallRepeatable(ctx context.Context, e *wire.Envelope) (wire.View, error) {
+	return p.call(ctx, e, true)
+}
+
+func (p *Peer) call(ctx context.Context, e *wire.Envelope, repeatable bool) (wire.View, error) {
 	if err := ctx.Err(); err != nil {
 		return wire.View{}, &Error{Kind: NotSent, Node: p.node, Err: err}
 	}
@@ -86,6 +98,7 @@ func (p *Peer) Call(ctx context.Context, e *wire.Envelope) (wire.View, error) {
 	}
 	l := p.lane(e)
 	c := p.transport.newCall()
+	c.repeatable = repeatable
 	if err := l.addCall(e, size, c); err != nil {
 		p.transport.freeCall(c)
 		return wire.View{}, err

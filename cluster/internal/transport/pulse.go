@@ -1,0 +1,63 @@
+package transport
+
+import (
+	"context"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc/credentials"
+)
+
+// pulse is when something was last read from a peer, of whatever kind, and also if it is
+// only a part of a large frame: its process runs. The zero value is that of a peer of
+// which nothing was read.
+type pulse struct{ last atomic.Pointer[time.Time] }
+
+func (p *pulse) beat() {
+	now := time.Now()
+	p.last.Store(&now)
+}
+
+// silence is how long nothing has been read.
+func (p *pulse) silence() time.Duration {
+	if last := p.last.Load(); last != nil {
+		return time.Since(*last)
+	}
+	return 1<<63 - 1
+}
+
+// since reports whether something was read at t or later.
+func (p *pulse) since(t time.Time) bool {
+	last := p.last.Load()
+	return last != nil && !last.Before(t)
+}
+
+// heeded are credentials for connections whose reads count in a pulse.
+type heeded struct {
+	credentials.TransportCredentials
+	pulse *pulse
+}
+
+// ClientHandshake implements credentials.TransportCredentials.
+func (h heeded) ClientHandshake(ctx context.Context, authority string, raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
+	return h.TransportCredentials.ClientHandshake(ctx, authority, heededConn{raw, h.pulse})
+}
+
+// Clone implements credentials.TransportCredentials.
+func (h heeded) Clone() credentials.TransportCredentials {
+	return heeded{h.TransportCredentials.Clone(), h.pulse}
+}
+
+type heededConn struct {
+	net.Conn
+	pulse *pulse
+}
+
+func (c heededConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if n > 0 {
+		c.pulse.beat()
+	}
+	return n, err
+}
