@@ -25,14 +25,11 @@ const (
 )
 
 // crashRounds is how often the process is killed; TROUPE_CRASH_ROUNDS sets it.
-func crashRounds(t *testing.T) int {
+func crashRounds() int {
 	if n, err := strconv.Atoi(os.Getenv("TROUPE_CRASH_ROUNDS")); err == nil {
 		return n
 	}
-	if testing.Short() {
-		return 5
-	}
-	return 20
+	return 6
 }
 
 func TestKillLosesNothingThatWasAcknowledged(t *testing.T) {
@@ -42,7 +39,7 @@ func TestKillLosesNothingThatWasAcknowledged(t *testing.T) {
 	dir := t.TempDir()
 	acknowledged := map[string]int{} // the latest number of each writer
 	opened, writes := 0, 0
-	rounds := crashRounds(t)
+	rounds := crashRounds()
 	for round := range rounds {
 		c := startChild(t, "crash", dir, strconv.FormatUint(random.Uint64(), 10))
 		found := map[string]int{}
