@@ -43,9 +43,9 @@ func fromTransport(err error) *actor.Error {
 	case transport.ContextEnded:
 		return &actor.Error{Code: contextCode(e.Err), Message: e.Error()}
 	case transport.Lost:
-		return &actor.Error{Code: actor.Unavailable, Message: e.Error()}
+		return &actor.Error{Code: actor.Unavailable, Reason: hangsIf(e), Message: e.Error()}
 	}
-	code, reason := actor.Unavailable, ""
+	code, reason := actor.Unavailable, hangsIf(e)
 	switch {
 	case errors.Is(e.Err, transport.ErrVersion):
 		code, reason = ErrVersion.Code, ErrVersion.Reason
@@ -57,6 +57,16 @@ func fromTransport(err error) *actor.Error {
 		code = contextCode(e.Err)
 	}
 	return &actor.Error{Code: code, Reason: reason, Message: e.Error(), NotRun: true}
+}
+
+// hangs is the reason of an error about a node whose process does not react, but may yet.
+const hangs = "process hangs"
+
+func hangsIf(e *transport.Error) string {
+	if errors.Is(e.Err, transport.ErrHangs) {
+		return hangs
+	}
+	return ""
 }
 
 func contextCode(err error) actor.Code {

@@ -76,6 +76,7 @@ func (n *Node) awaitWhat(what func() string) {
 // for handing over and telling the others.
 const (
 	farewellReserve = 3 * time.Second
+	drainTimeout    = time.Second // for the others to end their links, once they have been told
 	farewellTimeout = 10 * time.Second
 )
 
@@ -125,6 +126,11 @@ func (n *Node) leave(ctx context.Context, d departure) {
 	if n.gossip != nil {
 		spreading, cancel := reserve(given) // each is told once, even if no time is left
 		errs = append(errs, n.gossip.Leave(spreading))
+		if n.transport != nil { // what they sent before they knew is on its way
+			draining, cancel := context.WithTimeout(spreading, drainTimeout)
+			n.transport.Drain(draining)
+			cancel()
+		}
 		cancel()
 	}
 	n.await("its connections")

@@ -113,10 +113,22 @@ const (
 	maxAttempts = 10
 	minPause    = 10 * time.Millisecond
 	maxPause    = time.Second
+
+	// maxHungPause is the longest pause while processes hang.
+	maxHungPause = 100 * time.Millisecond
 )
 
 func (s service) try(ctx context.Context, e actor.Envelope, wait bool, send func(actor.Recipient, actor.Envelope) error) error {
 	message := e.Message()
+	maybe := false // an attempt may have been handled
+	fail := func(err error) error {
+		if e := actor.AsError(err); maybe && e.NotRun {
+			unsure := *e
+			unsure.NotRun = false
+			return &unsure
+		}
+		return err
+	}
 	var tried []instanceKey
 	var last error
 	var pauses *backoff.ExponentialBackOff
@@ -132,26 +144,30 @@ func (s service) try(ctx context.Context, e actor.Envelope, wait bool, send func
 	}
 	for attempt := 0; patient || attempt < maxAttempts; attempt++ {
 		if err := s.node.present(); err != nil {
-			return err
+			return fail(err)
 		}
 		target, err := choose()
 		if last != nil && err != nil {
 			if !wait {
-				return last
+				return fail(last)
 			}
 			if pauses == nil {
 				pauses = &backoff.ExponentialBackOff{
 					InitialInterval: minPause, MaxInterval: maxPause, Multiplier: 2, RandomizationFactor: 0.5,
 				}
 			}
-			if !sleep(ctx, pauses.NextBackOff()) {
-				return last
+			pause := pauses.NextBackOff()
+			if actor.AsError(last).Reason == hangs {
+				pause = min(pause, maxHungPause)
+			}
+			if !sleep(ctx, pause) {
+				return fail(last)
 			}
 			tried = tried[:0]
 			target, err = choose()
 		}
 		if err != nil {
-			return cmp.Or(last, err)
+			return fail(cmp.Or(last, err))
 		}
 		if err = send(target.recipient, e); err == nil {
 			s.node.avoided.succeeded(target.key)
@@ -165,12 +181,20 @@ func (s service) try(ctx context.Context, e actor.Envelope, wait bool, send func
 		if isInstanceFailure(failure) {
 			s.node.avoided.failed(target.key)
 		}
-		if all := s.pool(); !retryable(failure, message) || all != nil && !all.budget.spend() && !patient {
-			return err
+		if !retryable(failure, message) {
+			return fail(err)
 		}
+		maybe = maybe || !failure.NotRun
 		tried = append(tried, target.key)
+		if failure.Reason == hangs { // it may go on at any time, and would have been waited for
+			attempt--
+			continue
+		}
+		if all := s.pool(); all != nil && !patient && !all.budget.spend() {
+			return fail(err)
+		}
 	}
-	return last
+	return fail(last)
 }
 
 // pick chooses among the instances that have not been tried, and if possible among

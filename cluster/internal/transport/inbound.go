@@ -161,9 +161,7 @@ func (in *Inbound) receive() {
 	close(in.ended)
 	in.close()
 	t.guard(func() { t.cfg.Handler.Closed(in) })
-	t.mu.Lock()
-	delete(t.inbound, in.from)
-	t.mu.Unlock()
+	t.gone(in)
 	close(in.finished)
 }
 

@@ -28,6 +28,7 @@ type Transport struct {
 	closed  bool
 	peers   map[peerKey]*Peer
 	inbound map[origin]*Inbound
+	unheard chan struct{}  // not nil while Drain waits: closed when inbound is empty
 	wg      sync.WaitGroup // goroutines of inbound streams
 
 	closing sync.Once
@@ -118,6 +119,36 @@ func (t *Transport) Flush(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// Drain waits until no other node has a stream to this one, or ctx ends. A node that
+// retires its link has the answers to all that it has sent.
+func (t *Transport) Drain(ctx context.Context) {
+	t.mu.Lock()
+	if len(t.inbound) == 0 {
+		t.mu.Unlock()
+		return
+	}
+	if t.unheard == nil {
+		t.unheard = make(chan struct{})
+	}
+	unheard := t.unheard
+	t.mu.Unlock()
+	select {
+	case <-unheard:
+	case <-ctx.Done():
+	}
+}
+
+// gone forgets a stream that has ended.
+func (t *Transport) gone(in *Inbound) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	delete(t.inbound, in.from)
+	if len(t.inbound) == 0 && t.unheard != nil {
+		close(t.unheard)
+		t.unheard = nil
+	}
 }
 
 // Close ends every link and the server, and waits for their goroutines and for
