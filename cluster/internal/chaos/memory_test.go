@@ -3,6 +3,7 @@ package chaos
 import (
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -86,8 +87,9 @@ func inMemory(t *testing.T, nodes int, seed uint64) {
 	}
 	report, err := Check(events, 5*time.Minute)
 	t.Logf("%+v", report)
-	t.Logf("of what nodes were asked that were not apart:\n%v", Count(events, apart, host))
-	if err != nil {
+	tallies := Count(events, apart, host)
+	t.Logf("of what nodes were asked that were not apart:\n%v", tallies)
+	if err := errors.Join(err, tallies.Excess()); err != nil {
 		t.Errorf("seed %d: %v", seed, err)
 	}
 	if report.Done < 100 {

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -49,6 +50,22 @@ func Count(events []Event, times []Apart, name func(node int) string) Tallies {
 		tallies[e.Kind] = t
 	}
 	return tallies
+}
+
+// Excess says what failed more often than faults explain: a node that has a majority
+// serves it, but for the moments after a fault. Of fewer than a thousand it says nothing.
+func (t Tallies) Excess() error {
+	var errs []error
+	for _, kind := range slices.Sorted(maps.Keys(t)) {
+		most := 5.0
+		if kind == Acquire || kind == Lead {
+			most = 15 // whoever has it may be the one that is apart
+		}
+		if tally := t[kind]; tally.Ended >= 1000 && tally.Share() > most {
+			errs = append(errs, fmt.Errorf("%.1f %% of %s failed, want at most %v", tally.Share(), kind, most))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // String has a line for each kind.

@@ -32,3 +32,12 @@ func TestOnlyWhatNodesCouldDoIsCounted(t *testing.T) {
 		t.Errorf("counted %v", tallies)
 	}
 }
+
+func TestWhatFailsTooOftenIsSaid(t *testing.T) {
+	for share, excess := range map[int]bool{0: false, 40: false, 60: true} { // of a thousand
+		tallies := Tallies{Put: {Ended: 1000, Failed: share}, Get: {Ended: 999, Failed: 999}}
+		if err := tallies.Excess(); (err != nil) != excess {
+			t.Errorf("%d of 1000 failed: %v", share, err)
+		}
+	}
+}

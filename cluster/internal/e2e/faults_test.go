@@ -92,7 +92,11 @@ func underFaults(t *testing.T, nodes int, plan chaos.Plan) {
 	c.processes[0].do("audit", strconv.FormatInt(began.Unix(), 10))
 	all(c.processes, "rest")
 	events := c.events()
-	t.Logf("of what nodes were asked that were not apart:\n%v", chaos.Count(events, apart, c.name))
+	tallies := chaos.Count(events, apart, c.name)
+	t.Logf("of what nodes were asked that were not apart:\n%v", tallies)
+	if err := tallies.Excess(); err != nil {
+		t.Error(err)
+	}
 	report, err := chaos.Check(events, 10*time.Minute)
 	t.Logf("%+v", report)
 	if err != nil {
