@@ -7,7 +7,6 @@ import (
 	"maps"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -41,9 +40,9 @@ func Check(events []Event, patience time.Duration) (Report, error) {
 	for key, history := range byKey {
 		switch history[0].Kind {
 		case Get, Put, Swap, Add:
-			errs = append(errs, linearizable(key, history, registers(), registerOperation, patience))
+			errs = append(errs, registersHold(key, history, patience))
 		case Acquire, End, Write, Lead, Resign:
-			errs = append(errs, linearizable(key, history, locks(), lockOperation, patience))
+			errs = append(errs, locksHold(key, history, patience))
 			tokens, err := growing(key, history)
 			report.Tokens += tokens
 			errs = append(errs, err)
@@ -60,18 +59,30 @@ func Check(events []Event, patience time.Duration) (Report, error) {
 	return report, errors.Join(errs...)
 }
 
-func linearizable(key string, history []Event, model porcupine.Model, operation func(Event) (porcupine.Operation, bool), patience time.Duration) error {
+func registersHold(key string, history []Event, patience time.Duration) error {
+	all, seen := registerOperations(history)
+	if len(seen) < len(all) && porcupine.CheckOperationsTimeout(registers(), seen, patience) == porcupine.Ok {
+		return nil
+	}
+	return linearizable(key, history, registers(), all, patience)
+}
+
+func locksHold(key string, history []Event, patience time.Duration) error {
 	var operations []porcupine.Operation
 	for i, e := range history {
-		if o, ok := operation(e); ok {
-			o.ClientId = i
-			o.Call = e.Began
-			if o.Return = e.Ended; e.Outcome != Done && e.Outcome != Not && e.Outcome != Refused {
-				o.Return = math.MaxInt64 // it may take effect at any time
-			}
-			operations = append(operations, o)
+		if !isLockOperation(e) {
+			continue
 		}
+		o := porcupine.Operation{ClientId: i, Input: e, Call: e.Began, Return: e.Ended}
+		if e.isUnknown() {
+			o.Return = math.MaxInt64 // it may take effect at any time
+		}
+		operations = append(operations, o)
 	}
+	return linearizable(key, history, locks(), operations, patience)
+}
+
+func linearizable(key string, history []Event, model porcupine.Model, operations []porcupine.Operation, patience time.Duration) error {
 	switch porcupine.CheckOperationsTimeout(model, operations, patience) {
 	case porcupine.Illegal:
 		return fmt.Errorf("the history of %s is not linearizable: %d operations:\n%s", key, len(operations), listed(history))
@@ -98,41 +109,6 @@ func listed(history []Event) string {
 	return text.String()
 }
 
-// registers is the model of a record: its state is the value, which is unique.
-func registers() porcupine.Model {
-	return porcupine.Model{
-		Init: func() any { return "" },
-		Step: func(state, input, output any) (bool, any) {
-			e := input.(Event)
-			known := e.Outcome == Done
-			switch e.Kind {
-			case Get:
-				return !known || e.Got == state, state
-			case Put:
-				return true, e.Value
-			case Add:
-				n, err := strconv.Atoi("0" + state.(string))
-				if err != nil || known && e.Got != strconv.Itoa(n) {
-					return false, state
-				}
-				return true, strconv.Itoa(n + 1)
-			case Swap:
-				if e.Expect == state {
-					return e.Outcome != Refused, e.Value
-				}
-				return !known, state
-			}
-			return false, state
-		},
-		DescribeOperation: func(input, _ any) string { return fmt.Sprintf("%+v", input) },
-	}
-}
-
-func registerOperation(e Event) (porcupine.Operation, bool) {
-	useless := e.Outcome == Not || e.Kind == Get && e.Outcome != Done
-	return porcupine.Operation{Input: e}, !useless
-}
-
 // holding is the state of a lock: the token that holds it, if any, and the last one.
 type holding struct{ holder, last uint64 }
 
@@ -157,9 +133,9 @@ func locks() porcupine.Model {
 }
 
 // An acquisition that was not answered gives no token: it shows by the next one.
-func lockOperation(e Event) (porcupine.Operation, bool) {
+func isLockOperation(e Event) bool {
 	acquired := (e.Kind == Acquire || e.Kind == Lead) && e.Outcome == Done
-	return porcupine.Operation{Input: e}, acquired || e.Kind == End || e.Kind == Resign
+	return acquired || e.Kind == End || e.Kind == Resign
 }
 
 // growing makes sure that tokens are never given twice, and that a resource which

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -59,6 +60,12 @@ func TestHistoriesAreJudged(t *testing.T) {
 		{"a swap that fits is refused", []Event{{Kind: Put, Value: "1"}, {Kind: Swap, Expect: "1", Value: "2", Outcome: Refused}}, "not linearizable"},
 		{"a swap that fits was not tried", []Event{{Kind: Put, Value: "1"}, {Kind: Swap, Expect: "1", Value: "2", Outcome: Not}, {Kind: Get, Got: "1"}}, ""},
 		{"a swap that was not tried was made", []Event{{Kind: Put, Value: "1"}, {Kind: Swap, Expect: "1", Value: "2", Outcome: Not}, {Kind: Get, Got: "2"}}, "not linearizable"},
+		{"an unknown write that nobody saw explains a refusal", []Event{{Kind: Put, Value: "1"}, {Kind: Put, Value: "2", Outcome: Unknown}, {Kind: Swap, Expect: "1", Value: "3", Outcome: Refused}, {Kind: Put, Value: "4"}, {Kind: Get, Got: "4"}}, ""},
+		{"an unknown write was seen, and then not", []Event{{Kind: Put, Value: "1"}, {Kind: Put, Value: "2", Outcome: Unknown}, {Kind: Get, Got: "2"}, {Kind: Get, Got: "1"}}, "not linearizable"},
+		{"an unknown write is seen late", []Event{{Kind: Put, Value: "1"}, {Kind: Put, Value: "2", Outcome: Unknown}, {Kind: Get, Got: "1"}, {Kind: Get, Got: "2"}}, ""},
+		{"an unknown swap was seen by a swap that was seen", []Event{{Kind: Swap, Value: "1", Outcome: Unknown}, {Kind: Swap, Expect: "1", Value: "2", Outcome: Unknown}, {Kind: Get, Got: "2"}, {Kind: Get, Got: "1"}}, "not linearizable"},
+		{"unknown additions happened", []Event{{Kind: Add, Got: "0"}, {Kind: Add, Outcome: Unknown}, {Kind: Add, Outcome: Unknown}, {Kind: Add, Got: "2"}, {Kind: Add, Got: "3"}}, ""},
+		{"more additions than there were", []Event{{Kind: Add, Got: "0"}, {Kind: Add, Outcome: Unknown}, {Kind: Add, Got: "3"}}, "not linearizable"},
 		{"two additions", []Event{{Kind: Add, Got: "0"}, {Kind: Add, Got: "1"}}, ""},
 		{"an addition twice", []Event{{Kind: Add, Got: "0"}, {Kind: Add, Got: "0"}}, "not linearizable"},
 		{"a lock goes on", []Event{{Kind: Acquire, Token: 1}, {Kind: End, Token: 1}, {Kind: Acquire, Token: 2}}, ""},
@@ -89,6 +96,21 @@ func TestHistoriesAreJudged(t *testing.T) {
 			t.Errorf("%s: nothing was found", test.name)
 		case err != nil && (test.broken == "" || !strings.Contains(err.Error(), test.broken)):
 			t.Errorf("%s: %v", test.name, err)
+		}
+	}
+}
+
+// What is not known must not make a long history too hard to judge.
+func TestAHistoryWithMuchThatIsUnknownIsJudged(t *testing.T) {
+	var puts, adds []Event
+	for i := range 60 {
+		value := fmt.Sprint(i)
+		puts = append(puts, Event{Kind: Put, Value: "unknown " + value, Outcome: Unknown}, Event{Kind: Put, Value: value}, Event{Kind: Get, Got: value})
+		adds = append(adds, Event{Kind: Add, Outcome: Unknown}, Event{Kind: Add, Got: fmt.Sprint(i + i/2)})
+	}
+	for name, events := range map[string][]Event{"puts": puts, "adds": adds} {
+		if _, err := Check(history(events...), time.Minute); err != nil {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
