@@ -39,10 +39,8 @@ func (c *call) fail(err error) {
 func (l *lane) addCall(e *wire.Envelope, size int, c *call) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if c.repeatable {
-		if hung := l.isHung(); hung != nil {
-			return l.peer.notSent(hung.Err)
-		}
+	if c.repeatable && l.isHung() {
+		return l.peer.notSent(ErrHangs)
 	}
 	if err := l.add(e, size); err != nil {
 		return err

@@ -16,20 +16,19 @@ const quiet = 500 * time.Millisecond
 
 // lookout is what a lane knows of that, guarded by its mu.
 type lookout struct {
-	timer  *time.Timer
-	armed  bool
-	asked  time.Time // when a sign was asked for; zero if none was
-	hung   *Error    // what repeatable calls fail with while there is no sign
-	hangAt time.Time // when that began
+	timer *time.Timer
+	armed bool
+	asked time.Time // when a sign was asked for; zero if none was
+	hangs time.Time // since when there has been no sign; zero if there was one
 }
 
-// isHung returns the error for a repeatable call if the node has given no sign since it
-// was found to hang. The caller holds mu.
-func (l *lane) isHung() *Error {
-	if l.lookout.hung != nil && l.peer.pulse.since(l.lookout.hangAt) {
-		l.lookout.hung = nil
+// isHung reports whether the node has given no sign since it was found to hang. The caller
+// holds mu.
+func (l *lane) isHung() bool {
+	if l.peer.pulse.since(l.lookout.hangs) {
+		l.lookout.hangs = time.Time{}
 	}
-	return l.lookout.hung
+	return !l.lookout.hangs.IsZero()
 }
 
 // lookOut has the node watched for as long as repeatable calls are in flight. The caller
@@ -71,12 +70,13 @@ func (l *lane) looked() {
 		l.look(quiet)
 	default:
 		o.armed = false
-		o.hung, o.hangAt = l.peer.lost(ErrHangs), time.Now()
+		o.hangs = time.Now()
+		lost := l.peer.lost(ErrHangs)
 		for id, c := range l.calls {
 			if c.repeatable {
 				l.forget(id)
 				l.signal(&wire.Envelope{Kind: wire.Cancel, ID: id})
-				c.fail(o.hung)
+				c.fail(lost)
 			}
 		}
 	}
