@@ -2,6 +2,7 @@ package badger
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -20,7 +21,8 @@ func (s *Store) maintain(ctx context.Context) {
 	idle := backoff{least: 10 * time.Second, most: 10 * time.Minute}
 	reclaim := backoff{least: 10 * time.Second, most: 10 * time.Minute}
 	report := func(what string, err error) {
-		if err != nil && ctx.Err() == nil && s.failure.get() == nil {
+		closing := errors.Is(err, persistence.ErrClosed) // before ctx ends, perhaps
+		if err != nil && !closing && ctx.Err() == nil && s.failure.get() == nil {
 			s.log.Warn("badger: maintenance", "dir", s.config.Dir, "of", what, "error", err)
 		}
 	}

@@ -211,9 +211,10 @@ func TestCrashBetweenFilesDoesNotKeepAStoreFromOpening(t *testing.T) {
 func TestStoreLogsNothingToSpeakOf(t *testing.T) {
 	var out bytes.Buffer
 	dir := t.TempDir()
-	for range 2 {
+	for i := range 12 { // also when it is closed while it looks after itself
 		s := openStore(t, Config{Dir: dir, Logger: slog.New(slog.NewTextHandler(&out, nil))})
-		put(t, s, "a", "1")
+		put(t, s, "a", strings.Repeat("x", 1000*i))
+		s.pace.signal()
 		must(t, s.Close())
 	}
 	if out.Len() > 0 {
