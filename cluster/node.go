@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
@@ -78,7 +79,9 @@ func (n *Node) Logger() *slog.Logger { return n.log }
 // Serve starts an actor of each definition and offers it to the whole cluster
 // under its name. The offer ends with the actor. Where one cannot be started, as
 // when this node serves that name already (AlreadyExists), or a message of it could not
-// travel (InvalidArgument), those before it stay.
+// travel (InvalidArgument), those before it stay. So do they where others could not learn
+// of one more: all that a node announces and serves must fit into 1 MiB
+// (ResourceExhausted). That they learn of it is not waited for.
 func (n *Node) Serve(definitions ...actor.Spawnable) error {
 	for _, d := range definitions {
 		if err := n.serve(d); err != nil {
@@ -92,6 +95,9 @@ func (n *Node) serve(d actor.Spawnable) error {
 	if err := n.system.CheckTravel(d); err != nil {
 		return err
 	}
+	if err := n.directory.fits(d.Name()); err != nil {
+		return tooMuch(d.Name(), err)
+	}
 	address, err := n.system.Spawn(d)
 	if err != nil {
 		return err
@@ -101,11 +107,25 @@ func (n *Node) serve(d actor.Spawnable) error {
 		Service: catalog.Service{Name: d.Name(), Path: path, UID: uid},
 		address: address,
 	}
-	n.directory.add(offer)
+	if err := n.directory.add(offer); err != nil {
+		// Others were offered at the same moment, or the node leaves.
+		ctx, cancel := context.WithTimeout(context.Background(), failTimeout)
+		defer cancel()
+		_ = n.system.StopActor(ctx, address) // it is told to, and ends when it can
+		return tooMuch(d.Name(), err)
+	}
 	_, err = address.Recipient().Watch(func(error) {
 		n.directory.remove(func(s served) bool { return s.UID == uid })
 	})
 	return err
+}
+
+// tooMuch says that what a node offers under a name could not be gossiped.
+func tooMuch(name string, err error) error {
+	if errors.Is(err, gossip.ErrClosed) {
+		return ErrLeft
+	}
+	return actor.Errorf(actor.ResourceExhausted, "cluster: what this node offers as %q cannot be gossiped, serve or announce less: %w", name, err)
 }
 
 // Members returns the nodes of the cluster as this one sees them, itself
