@@ -227,6 +227,7 @@ func (d *directory) rebuild() {
 	}
 	v.collectAnnouncements(d.view())
 	d.current.Store(v)
+	d.node.avoided.keep(v)
 	close(d.changed)
 	d.changed = make(chan struct{})
 }

@@ -197,7 +197,7 @@ func (n *Node) observe(event gossip.Event) {
 		n.directory.offers(e.Member, offered)
 	case gossip.Left:
 		n.log.Info("node left", "peer", e.Member.Node)
-		n.forget(e.Member)
+		n.directory.lost(e.Member)
 		n.running.Go(func() { // its last answers may still be on their way
 			ctx, cancel := context.WithTimeout(context.Background(), retireTimeout)
 			defer cancel()
@@ -206,15 +206,10 @@ func (n *Node) observe(event gossip.Event) {
 		})
 	case gossip.Failed:
 		n.log.Warn("node lost", "peer", e.Member.Node, "address", e.Member.Address)
-		n.forget(e.Member)
+		n.directory.lost(e.Member)
 		n.transport.Peer(e.Member.Node, e.Member.Address, e.Member.Incarnation).
 			Close(unavailable("node %q stopped answering", e.Member.Node))
 	}
-}
-
-func (n *Node) forget(m gossip.Member) {
-	n.directory.lost(m)
-	n.avoided.forget(func(k instanceKey) bool { return k.incarnation == m.Incarnation })
 }
 
 const retireTimeout = 5 * time.Second
