@@ -33,6 +33,7 @@ type Node struct {
 
 	system    *actor.System
 	slot      *discovery.Slot
+	rename    func() error // gives nodes of this host other names; nil if the name was given
 	port      *port.Port
 	transport *transport.Transport
 	gossip    *gossip.Gossip
@@ -222,6 +223,9 @@ func (n *Node) checkName(m gossip.Member) {
 	n.running.Go(func() {
 		<-n.ready // until then Join may still set, and will itself check, what this reads
 		if err := n.nameTaken(context.Background(), m); err != nil {
+			if n.rename != nil { // for the next start
+				err = errors.Join(err, n.rename())
+			}
 			n.fail(err)
 		}
 	})
