@@ -18,6 +18,7 @@ type reader struct {
 	sources  []string // in their order
 	failed   error    // what was wrong with the sources themselves
 	layers   []*node  // bound to the schema, the last one wins
+	guessed  []guessed
 	files    []string
 	folders  []string
 }
@@ -28,6 +29,7 @@ func read(schema *shape, environ map[string]string, sources []layered) *reader {
 	for _, s := range sources {
 		s.read(r)
 	}
+	r.respell()
 	r.failed = r.err()
 	slices.Sort(r.files)
 	slices.Sort(r.folders)
