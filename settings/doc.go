@@ -71,7 +71,8 @@
 //
 // A [Live] follows its files, folders and providers. A burst of changes is one reload.
 // What cannot be read or is not valid changes nothing: the last good settings stay, the
-// log and [Live.Status] say why, and the next change is tried again.
+// log and [Live.Status] say why, and the next change is tried again. Of an [Optional]
+// source that cannot be read, what it last said stays, and the others are followed.
 //
 // Files are watched where they are, through symbolic links: editors that replace a file
 // and the swapped links of Kubernetes are understood. An empty file counts as one that

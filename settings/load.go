@@ -24,7 +24,8 @@ type option func(p *plan)
 
 func (o option) addTo(p *plan) { o(p) }
 
-// WithLogger says where reloads and refusals are logged. By default they are not.
+// WithLogger says where reloads and refusals are logged. The default is slog.Default when
+// Load is called; slog.DiscardHandler keeps them quiet.
 func WithLogger(logger *slog.Logger) Source {
 	return option(func(p *plan) {
 		if logger != nil {
@@ -46,7 +47,7 @@ func WithPolling(interval time.Duration) Source {
 // The error is an [Error] with all that is wrong, or that of ctx; nothing runs then,
 // unless a provider did not return in time.
 func Load[T any](ctx context.Context, sources ...Source) (*Live[T], error) {
-	p := plan{logger: slog.New(slog.DiscardHandler)}
+	p := plan{logger: slog.Default()}
 	for _, s := range sources {
 		if s != nil {
 			s.addTo(&p)
@@ -100,6 +101,7 @@ const maxReads = 10
 func (l *Live[T]) reload() error {
 	r := read(l.schema, l.environ, l.plan.sources)
 	l.last = r
+	defer func() { l.tolerate(l.last) }()
 	if r.same(l.tried) {
 		return l.Status().Err
 	}

@@ -12,15 +12,16 @@ import (
 
 // reader reads all sources once.
 type reader struct {
-	schema   *shape
-	environ  map[string]string
-	problems *problems
-	sources  []string // in their order
-	failed   error    // what was wrong with the sources themselves
-	layers   []*node  // bound to the schema, the last one wins
-	guessed  []guessed
-	files    []string
-	folders  []string
+	schema    *shape
+	environ   map[string]string
+	problems  *problems
+	sources   []string // in their order
+	failed    error    // what was wrong with the sources themselves
+	layers    []*node  // bound to the schema, the last one wins
+	guessed   []guessed
+	tolerated problems // of optional sources
+	files     []string
+	folders   []string
 }
 
 // read returns what the sources say now.

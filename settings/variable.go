@@ -122,9 +122,10 @@ func (r *reader) respell() {
 		case 0:
 		case 1:
 			into := r.layers[g.layer].find(g.steps[:last])
-			entry := into.fields[g.steps[last]]
-			delete(into.fields, g.steps[last])
-			into.fields[names[0]] = entry
+			if entry := into.find(g.steps[last:]); entry != nil {
+				delete(into.fields, g.steps[last])
+				into.fields[names[0]] = entry
+			}
 		default:
 			r.problems.add(UnknownKey, path, g.at, "it may stand for %s or %s: say it in a file", join(path, names[0]), join(path, names[1]))
 		}
@@ -147,7 +148,7 @@ func (s *shape) at(steps []string) *shape {
 func (n *node) find(steps []string) *node {
 	for _, step := range steps {
 		if n == nil {
-			break
+			return nil
 		}
 		n = n.fields[step]
 	}
