@@ -9,8 +9,9 @@ import (
 )
 
 type environment struct {
-	prefix string
-	except []string
+	prefix   string
+	except   []string
+	services services
 }
 
 // Env is the environment variables whose names begin with prefix, as they are when
@@ -21,7 +22,7 @@ type environment struct {
 // that another source spells with dots or dashes, or in upper case, is meant by its
 // variable as well.
 func Env(prefix string, except ...string) Source {
-	return environment{prefix: strings.ToUpper(prefix), except: except}
+	return environment{prefix: strings.ToUpper(prefix), except: except, services: newServices()}
 }
 
 func (e environment) addTo(p *plan) { p.sources = append(p.sources, e) }
@@ -39,7 +40,7 @@ func (e environment) read(r *reader) {
 		}
 		at := Origin{Source: "environment " + name}
 		meant, _ := r.schema.variable(short, at, new(problems))
-		if ofService(r.environ, name, r.environ[name], r.schema.at(meant)) {
+		if e.services.have(r.environ, name, r.environ[name], r.schema.at(meant)) {
 			continue
 		}
 		r.sources = append(r.sources, at.Source)
