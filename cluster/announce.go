@@ -2,12 +2,8 @@ package cluster
 
 import (
 	"bytes"
-	"errors"
 	"iter"
 	"maps"
-
-	"github.com/troupe-go/troupe/actor"
-	"github.com/troupe-go/troupe/cluster/internal/gossip"
 )
 
 // Announce lets all nodes of the cluster learn data, in place of what this node has
@@ -22,14 +18,10 @@ func (n *Node) Announce(name string, data []byte) error {
 	if err := n.present(); err != nil {
 		return err
 	}
-	err := n.directory.announceAs(name, bytes.Clone(data))
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, gossip.ErrClosed):
-		return ErrLeft
+	if err := n.directory.announceAs(name, bytes.Clone(data)); err != nil {
+		return tooMuch(name, err)
 	}
-	return actor.Errorf(actor.ResourceExhausted, "cluster: what %q announces cannot be gossiped: %w", name, err)
+	return nil
 }
 
 // Announced returns what the other nodes announce under that name, as this one has

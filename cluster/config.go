@@ -3,6 +3,7 @@ package cluster
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -33,6 +34,7 @@ type config struct {
 	level          *slog.LevelVar // of log
 	system         []actor.SystemOption
 	getenv         func(string) string
+	ownEnvironment bool // options say what the environment is
 }
 
 // unchecked is a Config that is not validated yet: what options say wins, right or wrong.
@@ -56,7 +58,8 @@ func newConfig(ctx context.Context, options []Option) (*config, error) {
 	c.level = new(slog.LevelVar)
 	c.level.Set(leastOf(c.LogLevel))
 	c.log = slog.New(levelled{c.log.Handler(), c.level})
-	if err := c.Validate(); err != nil {
+	c.warnOfVariables(ctx)
+	if err := c.blame(c.Validate(), said); err != nil {
 		return nil, invalid("%w", err)
 	}
 	if err := c.loadKeys(); err != nil {
@@ -81,13 +84,13 @@ func (c *config) read(ctx context.Context) (*Config, error) {
 	var sources []settings.Source
 	switch {
 	case c.settings == nil:
-		sources = environment(c.getenv)
+		sources = c.environment()
 	case c.settings.current == nil:
 		return nil, invalid("FromSettings was given nil: load the settings before")
 	}
 	live, err := settings.Load[unchecked](ctx, sources...)
 	if err != nil && ctx.Err() == nil {
-		return nil, invalid("%w", err)
+		return nil, invalid("%w", errors.Join(err, c.besides(ctx, err)))
 	} else if err != nil {
 		return nil, err
 	}

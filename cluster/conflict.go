@@ -32,7 +32,11 @@ func (n *Node) nameTaken(ctx context.Context, m gossip.Member) error {
 		return nil
 	}
 	_ = conn.Close()
-	return actor.Errorf(actor.AlreadyExists, "a live node at %s is called %q, too; give this one another name: %w", m.Address, n.name, ErrNameTaken)
+	advice := "give this one another name"
+	if n.rename != nil {
+		advice = "start this one again: it will have another name"
+	}
+	return actor.Errorf(actor.AlreadyExists, "a live node at %s is called %q, too; %s: %w", m.Address, n.name, advice, ErrNameTaken)
 }
 
 const probeTimeout = 2 * time.Second

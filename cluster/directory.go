@@ -1,6 +1,8 @@
 package cluster
 
 import (
+	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -73,13 +75,33 @@ func (d *directory) offers(m gossip.Member, c catalog.Catalog) {
 	}
 }
 
-// add offers a service of this node, in place of an earlier one with its name.
-func (d *directory) add(s served) {
+// fits returns an error if a service of this node could not be gossiped.
+func (d *directory) fits(name string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.own = slices.DeleteFunc(slices.Clone(d.own), func(o served) bool { return o.Name == s.Name })
-	d.own = append(d.own, s)
-	d.publish()
+	_, err := d.encode(d.with(served{Service: catalog.Service{Name: name, Path: name, UID: math.MaxUint64}}))
+	return err
+}
+
+// add offers a service of this node, in place of an earlier one with its name, unless it
+// cannot be gossiped.
+func (d *directory) add(s served) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	before := d.own
+	d.own = d.with(s)
+	if err := d.gossip(); err != nil {
+		d.own = before
+		return err
+	}
+	d.rebuild()
+	return nil
+}
+
+// with returns the services of this node with one more.
+func (d *directory) with(s served) []served {
+	others := slices.DeleteFunc(slices.Clone(d.own), func(o served) bool { return o.Name == s.Name })
+	return append(others, s)
 }
 
 // remove takes back the services that match.
@@ -134,15 +156,32 @@ func (d *directory) publish() {
 // gossip sends out the catalog. The caller holds the lock, so that the versions go out
 // in order.
 func (d *directory) gossip() error {
-	c := catalog.Catalog{Services: make([]catalog.Service, len(d.own)), Core: d.core, Announcements: d.announced}
-	for i, s := range d.own {
-		c.Services[i] = s.Service
-	}
-	data, err := catalog.Encode(c)
+	data, err := d.encode(d.own)
 	if err != nil {
 		return err
 	}
 	return d.node.gossip.SetCatalog(data)
+}
+
+// maxOffered is how large a catalog may be without its core, which comes and goes by
+// itself and must always find room.
+const maxOffered = gossip.MaxCatalogLen - catalog.MaxCoreLen
+
+// encode returns the catalog with these services. The caller holds the lock.
+func (d *directory) encode(own []served) ([]byte, error) {
+	c := catalog.Catalog{Services: make([]catalog.Service, len(own)), Announcements: d.announced}
+	for i, s := range own {
+		c.Services[i] = s.Service
+	}
+	data, err := catalog.Encode(c)
+	if err == nil && len(data) > maxOffered {
+		err = fmt.Errorf("%w: %d bytes; keep it within %d", gossip.ErrCatalogTooLarge, len(data), maxOffered)
+	}
+	if err != nil || d.core == (catalog.Core{}) {
+		return data, err
+	}
+	c.Core = d.core
+	return catalog.Encode(c)
 }
 
 // rebuild makes a new view and wakes those who wait for a change.
@@ -188,6 +227,7 @@ func (d *directory) rebuild() {
 	}
 	v.collectAnnouncements(d.view())
 	d.current.Store(v)
+	d.node.avoided.keep(v)
 	close(d.changed)
 	d.changed = make(chan struct{})
 }

@@ -3,7 +3,11 @@ package cluster
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -31,51 +35,129 @@ const (
 	eagerLooks  = 20
 	lonelyPause = time.Second
 	calmPause   = 5 * time.Second
-	lookTimeout = 5 * time.Second
 )
 
-// start begins to look, and returns when each way has had its first look or ctx
-// has ended.
+// How long a discovery is given to announce and to find, and the addresses it found to
+// answer; when Join says that it waits for one, and when it does no longer.
+const (
+	announceTimeout = 5 * time.Second
+	findTimeout     = 5 * time.Second
+	answerTimeout   = 5 * time.Second
+	slowStart       = 2 * time.Second
+	startTimeout    = findTimeout + answerTimeout + time.Second
+)
+
+// loneliness is how long a node may be alone before it says who does not answer.
+const loneliness = 5 * time.Second
+
+const silent = " silent" // what a way is complained about for then
+
+var errSilent = fmt.Errorf("no answer within %v", answerTimeout)
+
+// start begins to look, and returns when each way has had its first look, does not
+// return, or ctx has ended.
 func (f *finder) start(ctx context.Context, address string) error {
 	f.warned = make(map[string]bool)
 	life, cancel := context.WithCancel(context.Background())
 	f.cancel = cancel
-	for _, w := range f.ways {
-		// Announced before anybody looks: of two that start at once, one sees the other.
-		if err := w.Announce(ctx, f.node.cluster, f.node.name, address); err != nil {
+	// Announced before anybody looks: of two that start at once, one sees the other.
+	announced := f.each(&f.wg, func(w Discovery, done func()) {
+		defer done()
+		if err := f.announce(ctx, w, address); err != nil {
 			f.complain(w.Name()+" announce", "this node cannot be found", "way", w.Name(), "error", err)
 		}
-	}
-	var first sync.WaitGroup
-	for _, w := range f.ways {
-		first.Add(1)
-		f.wg.Go(func() { f.run(life, w.Find, w.Name(), sync.OnceFunc(first.Done)) })
-	}
-	f.wg.Go(func() { f.run(life, f.lost, "lost", func() {}) })
-	looked := make(chan struct{})
-	f.wg.Go(func() {
-		first.Wait()
-		close(looked)
 	})
-	select {
-	case <-looked:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	if err := f.await(ctx, "announce", announced); err != nil {
+		return err
 	}
+	looked := f.each(&f.wg, func(w Discovery, done func()) { f.run(life, w.Find, w.Name(), done) })
+	f.wg.Go(func() { f.run(life, f.lost, "lost", func() {}) })
+	return f.await(ctx, "find", looked)
 }
 
-// stop ends what start began.
+func (f *finder) announce(ctx context.Context, w Discovery, address string) error {
+	ctx, cancel := context.WithTimeout(ctx, announceTimeout)
+	defer cancel()
+	return guarded(func() error { return w.Announce(ctx, f.node.cluster, f.node.name, address) })
+}
+
+// each calls do for all ways at once. The channels, in the order of the ways, close when
+// do calls done.
+func (f *finder) each(goroutines *sync.WaitGroup, do func(w Discovery, done func())) []<-chan struct{} {
+	var all []<-chan struct{}
+	for _, w := range f.ways {
+		ended := make(chan struct{})
+		all = append(all, ended)
+		goroutines.Go(func() { do(w, sync.OnceFunc(func() { close(ended) })) })
+	}
+	return all
+}
+
+// await waits for what each returned. A way that takes too long is left alone; the error
+// is that of ctx.
+func (f *finder) await(ctx context.Context, what string, all []<-chan struct{}) error {
+	slow, limit := time.NewTimer(slowStart), time.NewTimer(startTimeout)
+	defer slow.Stop()
+	defer limit.Stop()
+	for i := 0; i < len(all); {
+		select {
+		case <-all[i]:
+			i++
+		case <-slow.C:
+			f.node.log.Info("waiting for a discovery", "way", f.ways[i].Name(), "to", what)
+		case <-limit.C:
+			f.complain("start "+what, "went on without a discovery that does not return", "way", f.ways[i].Name(), "to", what)
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+// guarded calls the code of a user, and makes an error of its panic or end.
+func guarded(call func() error) error {
+	err := errors.New("it ended its goroutine")
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		defer func() {
+			if v := recover(); v != nil {
+				err = fmt.Errorf("it panicked: %v", v)
+			}
+		}()
+		err = call()
+	}()
+	<-ended
+	return err
+}
+
+// stop ends what start began. It returns when ctx ends, even if a discovery does not.
 func (f *finder) stop(ctx context.Context) {
 	if f.cancel == nil {
 		return
 	}
 	f.cancel()
-	f.wg.Wait()
-	for _, w := range f.ways {
-		if err := w.Withdraw(ctx); err != nil {
+	wait(ctx, &f.wg)
+	var withdrawing sync.WaitGroup
+	f.each(&withdrawing, func(w Discovery, _ func()) {
+		if err := guarded(func() error { return w.Withdraw(ctx) }); err != nil {
 			f.node.log.Debug("discovery was not withdrawn", "way", w.Name(), "error", err)
 		}
+	})
+	wait(ctx, &withdrawing)
+}
+
+// wait waits for goroutines, until ctx ends.
+func wait(ctx context.Context, goroutines *sync.WaitGroup) {
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		goroutines.Wait()
+	}()
+	select {
+	case <-ended:
+	case <-ctx.Done():
 	}
 }
 
@@ -90,11 +172,13 @@ func (f *finder) run(ctx context.Context, find func(context.Context, string) ([]
 		f.look(ctx, find, way)
 		looked()
 		pause := calmPause
-		if len(f.node.directory.view().nodes) == 0 {
+		if f.alone() {
 			pause = lonelyPause
 			if n < eagerLooks {
 				pause = eagerPause
 			}
+		} else {
+			f.forgive(way)
 		}
 		if !sleep(ctx, pause) {
 			return
@@ -102,11 +186,9 @@ func (f *finder) run(ctx context.Context, find func(context.Context, string) ([]
 	}
 }
 
-func (f *finder) look(ctx context.Context, find func(context.Context, string) ([]string, error), way string) {
-	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
-	defer cancel()
-	addresses, err := find(ctx, f.node.cluster)
-	if err != nil && ctx.Err() == nil {
+func (f *finder) look(life context.Context, find func(context.Context, string) ([]string, error), way string) {
+	addresses, err := f.find(life, find)
+	if err != nil && life.Err() == nil {
 		f.complain(way+" find", "discovery failed", "way", way, "error", err)
 	}
 	known := f.node.directory.addresses()
@@ -119,18 +201,38 @@ func (f *finder) look(ctx context.Context, find func(context.Context, string) ([
 	if len(strangers) == 0 {
 		return
 	}
-	if _, err := f.node.gossip.Join(ctx, strangers); err != nil && ctx.Err() == nil {
-		f.failed(way, err)
+	// If they are too many for one look, others have their turn in the next.
+	rand.Shuffle(len(strangers), func(i, j int) { strangers[i], strangers[j] = strangers[j], strangers[i] })
+	ctx, cancel := context.WithTimeoutCause(life, answerTimeout, errSilent)
+	defer cancel()
+	if _, err := f.node.gossip.Join(ctx, strangers); err != nil && life.Err() == nil {
+		f.failed(way, strangers, err)
 	}
 }
 
-func (f *finder) failed(way string, err error) {
+// find returns what a discovery finds, also if it takes all the time that it has.
+func (f *finder) find(ctx context.Context, find func(context.Context, string) ([]string, error)) (addresses []string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, findTimeout)
+	defer cancel()
+	err = guarded(func() (err error) {
+		addresses, err = find(ctx, f.node.cluster)
+		return err
+	})
+	return addresses, err
+}
+
+func (f *finder) failed(way string, contacts []string, err error) {
 	switch {
 	case errors.Is(err, gossip.ErrVersion): // gossip has logged it
 	case isForeign(err):
 		f.complain(way+" foreign", "found a node that does not belong to this cluster: another secret, or another cluster",
 			"way", way, "cluster", f.node.cluster, "error", err)
 	default:
+		if way != "lost" && f.alone() && time.Since(f.node.started) >= loneliness {
+			f.complain(way+silent, "this node is alone: none of its contacts answers; see that they run and can be reached from here",
+				"way", way, "contacts", len(contacts), "error", shortened(err))
+			return
+		}
 		f.node.log.Debug("found nobody there", "way", way, "error", err)
 		return
 	}
@@ -143,6 +245,21 @@ func (f *finder) failed(way string, err error) {
 	}
 }
 
+// shortened returns an error about many contacts in one line, with all of them if they
+// are few.
+func shortened(err error) string {
+	const shown = 10
+	lines := slices.Sorted(strings.SplitSeq(err.Error(), "\n"))
+	text := strings.Join(lines[:min(len(lines), shown)], "; ")
+	if more := len(lines) - shown; more > 0 {
+		text += fmt.Sprintf("; and %d more", more)
+	}
+	return text
+}
+
+// alone reports whether no other node is known.
+func (f *finder) alone() bool { return len(f.node.directory.view().nodes) == 0 }
+
 // isForeign reports whether the peer, or we, refused the other's certificate or key.
 func isForeign(err error) bool {
 	return errors.Is(err, gossip.ErrForeign) || errors.Is(err, security.ErrUntrusted) ||
@@ -154,6 +271,13 @@ func (f *finder) refused() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.refusal
+}
+
+// forgive has the silence of contacts complained about again.
+func (f *finder) forgive(way string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.warned, way+silent)
 }
 
 // complain warns once about each thing.

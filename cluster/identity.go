@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
-	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/troupe-go/troupe/actor"
 	"github.com/troupe-go/troupe/cluster/discovery"
@@ -38,7 +36,7 @@ func (c *config) claim(ctx context.Context) (name string, slot *discovery.Slot, 
 	if c.Name != "" {
 		slot, err = discovery.ClaimName(ctx, dir, c.Cluster, c.Name)
 	} else {
-		slot, err = discovery.ClaimSlot(ctx, dir, c.Cluster, hostName())
+		slot, err = discovery.ClaimSlot(ctx, dir, c.Cluster, c.hostName())
 	}
 	if errors.Is(err, discovery.ErrNameTaken) {
 		return "", nil, actor.Errorf(actor.AlreadyExists, "another process of this user is node %q of cluster %q; use another name, or stop it: %w: %w", c.Name, c.Cluster, ErrNameTaken, err)
@@ -51,22 +49,6 @@ func (c *config) claim(ctx context.Context) (name string, slot *discovery.Slot, 
 		return "", nil, err
 	}
 	return slot.Name(), slot, nil
-}
-
-// hostName returns the host's name, made fit for a node's.
-func hostName() string {
-	name, _ := os.Hostname()
-	name, _, _ = strings.Cut(name, ".")
-	name = strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' {
-			return r
-		}
-		return '-'
-	}, name)
-	if name = strings.Trim(name, "-"); name == "" {
-		return "node"
-	}
-	return name[:min(len(name), 40)]
 }
 
 // open listens on the configured address, or on the first of the usual ones that

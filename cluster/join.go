@@ -35,6 +35,10 @@ const (
 // this host, with a secret that is made once. With TROUPE_SECRET, or
 // [WithSecret], it meets the nodes of its network that have the same.
 //
+// A node without a name is called after its host, with a number. If a node of another
+// host with the same name is there already, this one is called otherwise, and keeps that
+// name in its state folder.
+//
 // Errors are actor.InvalidArgument for options that make no sense,
 // [ErrNameTaken], [ErrWrongSecret] or [ErrVersion] for a seed that refuses this node,
 // persistence.ErrVersion for a state folder of another major version, and what the system
@@ -44,6 +48,27 @@ func Join(ctx context.Context, options ...Option) (*Node, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cluster: %w", err)
 	}
+	for renamed := 0; ; renamed++ {
+		n, err := join(ctx, c)
+		if err == nil {
+			n.log.Info("joined", "members", len(n.Members()))
+			return n, nil
+		}
+		// The name of the host is not the user's choice, so that there may be another.
+		if n.rename == nil || !errors.Is(err, ErrNameTaken) || renamed == maxRenames || ctx.Err() != nil {
+			return nil, fmt.Errorf("cluster: join %q: %w", c.Cluster, err)
+		}
+		if renaming := n.rename(); renaming != nil {
+			return nil, fmt.Errorf("cluster: join %q: %w; another name cannot be kept: %w", c.Cluster, err, renaming)
+		}
+		n.log.Warn("another host has the name of this one: its nodes are called otherwise from now on; TROUPE_NAME chooses a name", "reason", err)
+	}
+}
+
+const maxRenames = 3
+
+// join starts a node. If it fails, nothing of the node is left but its name and its log.
+func join(ctx context.Context, c *config) (*Node, error) {
 	n := &Node{
 		cluster:     c.Cluster,
 		incarnation: newIncarnation(),
@@ -53,18 +78,19 @@ func Join(ctx context.Context, options ...Option) (*Node, error) {
 		ready:       make(chan struct{}),
 		left:        make(chan struct{}),
 	}
+	if c.Name == "" {
+		n.rename = func() error { return c.renameHost(n.name) }
+	}
 	n.policies.set(c.Services)
-	err = n.start(ctx, c)
+	err := n.start(ctx, c)
 	close(n.ready)
 	if err != nil {
 		// The caller gets no node to call Leave on.
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), failTimeout)
 		defer cancel()
 		_ = n.Leave(stop)
-		return nil, fmt.Errorf("cluster: join %q: %w", c.Cluster, err)
 	}
-	n.log.Info("joined", "members", len(n.Members()))
-	return n, nil
+	return n, err
 }
 
 func (n *Node) start(ctx context.Context, c *config) error {

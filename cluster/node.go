@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
@@ -32,6 +33,7 @@ type Node struct {
 
 	system    *actor.System
 	slot      *discovery.Slot
+	rename    func() error // gives nodes of this host other names; nil if the name was given
 	port      *port.Port
 	transport *transport.Transport
 	gossip    *gossip.Gossip
@@ -78,7 +80,9 @@ func (n *Node) Logger() *slog.Logger { return n.log }
 // Serve starts an actor of each definition and offers it to the whole cluster
 // under its name. The offer ends with the actor. Where one cannot be started, as
 // when this node serves that name already (AlreadyExists), or a message of it could not
-// travel (InvalidArgument), those before it stay.
+// travel (InvalidArgument), those before it stay. So do they where others could not learn
+// of one more: all that a node announces and serves must fit into 1 MiB
+// (ResourceExhausted). That they learn of it is not waited for.
 func (n *Node) Serve(definitions ...actor.Spawnable) error {
 	for _, d := range definitions {
 		if err := n.serve(d); err != nil {
@@ -92,6 +96,9 @@ func (n *Node) serve(d actor.Spawnable) error {
 	if err := n.system.CheckTravel(d); err != nil {
 		return err
 	}
+	if err := n.directory.fits(d.Name()); err != nil {
+		return tooMuch(d.Name(), err)
+	}
 	address, err := n.system.Spawn(d)
 	if err != nil {
 		return err
@@ -101,11 +108,25 @@ func (n *Node) serve(d actor.Spawnable) error {
 		Service: catalog.Service{Name: d.Name(), Path: path, UID: uid},
 		address: address,
 	}
-	n.directory.add(offer)
+	if err := n.directory.add(offer); err != nil {
+		// Others were offered at the same moment, or the node leaves.
+		ctx, cancel := context.WithTimeout(context.Background(), failTimeout)
+		defer cancel()
+		_ = n.system.StopActor(ctx, address) // it is told to, and ends when it can
+		return tooMuch(d.Name(), err)
+	}
 	_, err = address.Recipient().Watch(func(error) {
 		n.directory.remove(func(s served) bool { return s.UID == uid })
 	})
 	return err
+}
+
+// tooMuch says that what a node offers under a name could not be gossiped.
+func tooMuch(name string, err error) error {
+	if errors.Is(err, gossip.ErrClosed) {
+		return ErrLeft
+	}
+	return actor.Errorf(actor.ResourceExhausted, "cluster: what this node offers as %q cannot be gossiped, serve or announce less: %w", name, err)
 }
 
 // Members returns the nodes of the cluster as this one sees them, itself
@@ -177,7 +198,7 @@ func (n *Node) observe(event gossip.Event) {
 		n.directory.offers(e.Member, offered)
 	case gossip.Left:
 		n.log.Info("node left", "peer", e.Member.Node)
-		n.forget(e.Member)
+		n.directory.lost(e.Member)
 		n.running.Go(func() { // its last answers may still be on their way
 			ctx, cancel := context.WithTimeout(context.Background(), retireTimeout)
 			defer cancel()
@@ -186,15 +207,10 @@ func (n *Node) observe(event gossip.Event) {
 		})
 	case gossip.Failed:
 		n.log.Warn("node lost", "peer", e.Member.Node, "address", e.Member.Address)
-		n.forget(e.Member)
+		n.directory.lost(e.Member)
 		n.transport.Peer(e.Member.Node, e.Member.Address, e.Member.Incarnation).
 			Close(unavailable("node %q stopped answering", e.Member.Node))
 	}
-}
-
-func (n *Node) forget(m gossip.Member) {
-	n.directory.lost(m)
-	n.avoided.forget(func(k instanceKey) bool { return k.incarnation == m.Incarnation })
 }
 
 const retireTimeout = 5 * time.Second
@@ -207,6 +223,9 @@ func (n *Node) checkName(m gossip.Member) {
 	n.running.Go(func() {
 		<-n.ready // until then Join may still set, and will itself check, what this reads
 		if err := n.nameTaken(context.Background(), m); err != nil {
+			if n.rename != nil { // for the next start
+				err = errors.Join(err, n.rename())
+			}
 			n.fail(err)
 		}
 	})

@@ -161,5 +161,5 @@ func WithActors(options ...actor.SystemOption) Option {
 
 // WithEnvironment replaces os.Getenv.
 func WithEnvironment(getenv func(key string) string) Option {
-	return option(func(c *config) { c.getenv = getenv })
+	return option(func(c *config) { c.getenv, c.ownEnvironment = getenv, true })
 }

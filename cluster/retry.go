@@ -62,7 +62,7 @@ func (b *budget) spend() bool {
 	return false
 }
 
-// avoided are the instances that failed lately.
+// avoided are the instances that failed lately, of those that are there.
 type avoided struct {
 	count atomic.Int64
 	mu    sync.Mutex
@@ -84,17 +84,38 @@ const (
 
 func (a *avoided) any() bool { return a.count.Load() > 0 }
 
-func (a *avoided) is(key instanceKey, now time.Time) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	x := a.byKey[key]
-	return x != nil && now.Before(x.until)
-}
-
-func (a *avoided) failed(key instanceKey) {
+// good returns the instances that have not failed lately, or all if there are none.
+func (a *avoided) good(all *pool) *pool {
+	if !a.any() {
+		return all
+	}
 	now := time.Now()
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	bad := func(i *instance) bool {
+		x := a.byKey[i.key]
+		return x != nil && now.Before(x.until)
+	}
+	for i := range all.instances {
+		if !bad(&all.instances[i]) {
+			continue
+		}
+		if good := all.without(bad); len(good.instances) > 0 {
+			return good
+		}
+		break
+	}
+	return all
+}
+
+// failed notes that an instance has failed. there reports whether it is still there.
+func (a *avoided) failed(key instanceKey, there func() bool) {
+	now := time.Now()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !there() { // asked under the lock: keep comes after a change
+		return
+	}
 	x := a.byKey[key]
 	if x == nil {
 		if len(a.byKey) >= maxAvoided {
@@ -118,18 +139,36 @@ func (a *avoided) succeeded(key instanceKey) {
 	if !a.any() {
 		return
 	}
-	a.forget(func(k instanceKey) bool { return k == key })
-}
-
-// forget drops what is known of the instances that gone names.
-func (a *avoided) forget(gone func(instanceKey) bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for k := range a.byKey {
-		if gone(k) {
-			delete(a.byKey, k)
-			a.count.Add(-1)
+	a.drop(key)
+}
+
+// keep forgets the instances that are no longer there.
+func (a *avoided) keep(v *view) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if len(a.byKey) == 0 {
+		return
+	}
+	there := make(map[instanceKey]bool)
+	for _, p := range v.services {
+		for i := range p.instances {
+			there[p.instances[i].key] = true
 		}
+	}
+	for key := range a.byKey {
+		if !there[key] {
+			a.drop(key)
+		}
+	}
+}
+
+// drop forgets an instance. It needs the lock.
+func (a *avoided) drop(key instanceKey) {
+	if a.byKey[key] != nil {
+		delete(a.byKey, key)
+		a.count.Add(-1)
 	}
 }
 

@@ -179,7 +179,7 @@ func (s service) try(ctx context.Context, e actor.Envelope, wait bool, send func
 		last = err
 		failure := actor.AsError(err)
 		if isInstanceFailure(failure) {
-			s.node.avoided.failed(target.key)
+			s.node.avoided.failed(target.key, func() bool { return s.pool().has(target.key) })
 		}
 		if !retryable(failure, message) {
 			return fail(err)
@@ -207,12 +207,7 @@ func (s service) pick(balancer Balancer, message any, tried []instanceKey) (*ins
 	if len(tried) > 0 {
 		pool = pool.without(func(i *instance) bool { return slices.Contains(tried, i.key) })
 	}
-	if s.node.avoided.any() {
-		now := time.Now()
-		if good := pool.without(func(i *instance) bool { return s.node.avoided.is(i.key, now) }); len(good.instances) > 0 {
-			pool = good
-		}
-	}
+	pool = s.node.avoided.good(pool)
 	if len(pool.instances) == 0 {
 		return nil, unavailable("no instance of service %q took the message", s.name)
 	}
@@ -252,6 +247,11 @@ func newPool(instances []instance) *pool {
 		p.public[i] = instances[i].Instance
 	}
 	return p
+}
+
+// has reports whether an instance is there; the pool may be nil.
+func (p *pool) has(key instanceKey) bool {
+	return p != nil && slices.ContainsFunc(p.instances, func(i instance) bool { return i.key == key })
 }
 
 func (p *pool) without(drop func(*instance) bool) *pool {

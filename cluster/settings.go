@@ -37,7 +37,7 @@ type Config struct {
 
 // Certificates are files in PEM, of a node whose certificate an authority of one's own
 // has signed; see security.LoadCertificates. All three are set, or none. They are read
-// again by themselves when they are renewed.
+// again by themselves when they are replaced.
 type Certificates struct {
 	CA          string `doc:"File with the certificates of the authorities that sign for the cluster." reload:"restart"`
 	Certificate string `doc:"File with the certificate of the node, and intermediate ones." reload:"restart"`
@@ -57,45 +57,65 @@ func (c *Config) Validate() error {
 	return errors.Join(c.checkNames(), c.checkKeys(), c.checkContacts())
 }
 
+// keyError is what is wrong with the value of one key.
+type keyError struct {
+	key string
+	err error
+}
+
+func (e *keyError) Error() string { return e.key + ": " + e.err.Error() }
+func (e *keyError) Unwrap() error { return e.err }
+
+func keyErrorf(key, format string, args ...any) error {
+	return &keyError{key, fmt.Errorf(format, args...)}
+}
+
 func (c *Config) checkNames() error {
+	var errs []error
 	if c.Cluster != "" {
 		if err := security.ValidateCluster(c.Cluster); err != nil {
-			return fmt.Errorf("cluster: %w", err)
+			errs = append(errs, &keyError{"cluster", err})
 		}
 	}
 	if c.Name != "" {
 		if err := security.ValidateNode(c.Name); err != nil {
-			return fmt.Errorf("name: %w", err)
+			errs = append(errs, &keyError{"name", err})
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (c *Config) checkKeys() error {
+	var errs []error
 	if !c.Secret.IsZero() {
 		if _, err := security.ParseSecret(c.Secret.Reveal()); err != nil {
-			return fmt.Errorf("secret: %w", err)
+			errs = append(errs, &keyError{"secret", err})
 		}
 	}
-	if f := c.Certificates; f != (Certificates{}) && (f.CA == "" || f.Certificate == "" || f.Key == "") {
-		return errors.New("certificates need three files: set certificates.ca, certificates.certificate and certificates.key")
+	if f := c.Certificates; f != (Certificates{}) {
+		for key, path := range map[string]string{"certificates.ca": f.CA, "certificates.certificate": f.Certificate, "certificates.key": f.Key} {
+			if path == "" {
+				errs = append(errs, keyErrorf(key, "it is not set, and certificates need three files: set certificates.ca, certificates.certificate and certificates.key"))
+			}
+		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (c *Config) checkContacts() error {
+	var errs []error
 	if c.Advertise != "" {
 		if _, err := netip.ParseAddrPort(c.Advertise); err != nil {
-			return fmt.Errorf("advertise: the address must be ip:port: %w", err)
+			errs = append(errs, keyErrorf("advertise", "the address must be ip:port: %w", err))
 		}
 	}
 	for _, seed := range c.Seeds {
 		if !isHostPort(seed) {
-			return fmt.Errorf("seeds: the seed %q is not host:port", seed)
+			errs = append(errs, keyErrorf("seeds", "the seed %q is not host:port", seed))
 		}
 	}
 	if c.DNS != "" && !strings.HasPrefix(c.DNS, "_") && !isHostPort(c.DNS) {
-		return fmt.Errorf("dns: the DNS name %q is neither host:port nor _service._proto.name", c.DNS)
+		errs = append(errs, keyErrorf("dns", "the DNS name %q is neither host:port nor _service._proto.name", c.DNS))
 	}
-	return nil
+	return errors.Join(errs...)
 }

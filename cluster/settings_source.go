@@ -61,21 +61,37 @@ func newFeed[T any](live *settings.Live[T], part func(*T) *Config) *feed {
 const prefix = "TROUPE_"
 
 // inEnvironment are the keys of Config that Join reads from the environment. Variables
-// beside them may be anybody's.
+// beside them may be anybody's, and are only warned of.
 const inEnvironment = `cluster name secret certificates.ca certificates.certificate certificates.key
 	listen advertise seeds dns state_dir timing voters expect max_message log_level`
 
+func keysInEnvironment() []string { return strings.Fields(inEnvironment) }
+
 // environment returns a source for each variable of a key that is set, so that values
 // and errors are those of settings.Env.
-func environment(getenv func(string) string) []settings.Source {
+func (c *config) environment() []settings.Source {
 	var sources []settings.Source
-	for _, key := range strings.Fields(inEnvironment) {
-		name := prefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
-		if value := getenv(name); value != "" {
-			sources = append(sources, settings.From("environment "+name, variable{key, value}))
+	for _, key := range keysInEnvironment() {
+		if source := c.sourceOf(key); source != nil {
+			sources = append(sources, source)
 		}
 	}
 	return sources
+}
+
+// sourceOf returns the source for the variable of a key, nil if it is not set.
+func (c *config) sourceOf(key string) settings.Source {
+	name := variableOf(key)
+	value := c.getenv(name)
+	if value == "" {
+		return nil
+	}
+	return settings.From("environment "+name, variable{key, value})
+}
+
+// variableOf returns the variable of a key.
+func variableOf(key string) string {
+	return prefix + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 }
 
 // variable is a provider of settings, of one key.

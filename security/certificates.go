@@ -4,7 +4,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"os"
 	"slices"
 )
 
@@ -21,8 +20,11 @@ type CertificateFiles struct {
 // both server and client authentication; the node's name is read from it. The
 // gossip key comes from the secret, as with [Derive].
 //
-// Certificate and Key are read again when two thirds of the certificate's life
-// are over, so renew them in place before it ends. CA is read once.
+// The files are read again while the node runs: replace them in place. New connections
+// use what they say a second later at most; those that are open stay. Files that cannot
+// be read, or do not fit each other yet, change nothing: the last good certificate, and
+// the last good authorities, stay in use. To replace an authority, add the next one to the CA
+// file of all nodes, then give all of them new certificates, then remove the former one.
 //
 // It returns errors that wrap [ErrName], [ErrSecret], [ErrUntrusted] (not signed
 // by CA, or not valid now), [ErrWrongCluster], or the error of reading a file.
@@ -35,15 +37,7 @@ func LoadCertificates(secret Secret, cluster string, files CertificateFiles) (*C
 	if err != nil {
 		return nil, err
 	}
-	pem, err := os.ReadFile(files.CA)
-	if err != nil {
-		return nil, fmt.Errorf("security: read the CA certificates: %w", err)
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("security: %s holds no certificate in PEM form", files.CA)
-	}
-	_, peer, err := files.load(cluster, roots)
+	read, peer, err := openFiles(files, cluster)
 	if err != nil {
 		return nil, err
 	}
@@ -51,14 +45,8 @@ func LoadCertificates(secret Secret, cluster string, files CertificateFiles) (*C
 		cluster: cluster,
 		node:    peer.Node,
 		gossip:  func() []byte { return slices.Clone(gossip) },
-		roots:   roots,
-		issue: func(node string) (*tls.Certificate, error) {
-			certificate, peer, err := files.load(cluster, roots)
-			if err == nil && peer.Node != node {
-				err = fmt.Errorf("%w: %s is now of node %q, not of %q", ErrWrongPeer, files.Certificate, peer.Node, node)
-			}
-			return certificate, err
-		},
+		files:   read,
+		issue:   read.issue,
 	}, nil
 }
 

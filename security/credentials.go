@@ -28,6 +28,7 @@ type Credentials struct {
 	// Keys are in functions, so that fmt has none to print.
 	gossip func() []byte
 	roots  *x509.CertPool
+	files  *rereadFiles // in place of roots, if certificates come from files
 	issue  func(node string) (*tls.Certificate, error)
 }
 
@@ -86,6 +87,7 @@ func (c *Credentials) Identity(node string) (*Identity, error) {
 	id := &Identity{
 		peer:  Peer{Cluster: c.cluster, Node: node},
 		roots: c.roots,
+		files: c.files,
 		issue: func() (*tls.Certificate, error) { return c.issue(node) },
 	}
 	if _, err := id.certificate(); err != nil {

@@ -15,15 +15,18 @@ const renewalPause = time.Minute // between attempts to renew a certificate that
 // Identity proves to other nodes which node this is, and checks who they are. A
 // certificate that [Derive]'s authority issues is valid for 24 hours, and since an
 // hour ago for peers whose clock is behind. The first handshake after two thirds
-// of its life replaces it, key and all. The methods may be called concurrently.
+// of its life replaces it, key and all; one from a file is replaced when the file changes.
+// The methods may be called concurrently.
 type Identity struct {
 	peer  Peer
 	roots *x509.CertPool
+	files *rereadFiles // in place of roots; nil if the certificate is issued here
 	issue func() (*tls.Certificate, error)
 
 	mu      sync.Mutex // guards what is below
 	current *tls.Certificate
 	renewAt time.Time
+	changes uint64 // of the files, when the certificate was taken from them
 }
 
 // String returns the SPIFFE ID of the node: spiffe://<cluster>/node/<node>.
@@ -49,7 +52,7 @@ func (id *Identity) ServerTLS(protocols ...string) *tls.Config {
 		},
 		ClientAuth: tls.RequireAnyClientCert, // verified below, where the error can be of ours
 		VerifyConnection: func(state tls.ConnectionState) error {
-			return verify(state.PeerCertificates, id.roots, id.peer.Cluster, x509.ExtKeyUsageClientAuth)
+			return id.verify(state.PeerCertificates, x509.ExtKeyUsageClientAuth)
 		},
 		SessionTicketsDisabled: true,
 	}
@@ -74,7 +77,7 @@ func (id *Identity) ClientTLS(node string, protocols ...string) *tls.Config {
 		// SPIFFE ID instead, and runs in every handshake.
 		InsecureSkipVerify: true,
 		VerifyConnection: func(state tls.ConnectionState) error {
-			if err := verify(state.PeerCertificates, id.roots, id.peer.Cluster, x509.ExtKeyUsageServerAuth); err != nil {
+			if err := id.verify(state.PeerCertificates, x509.ExtKeyUsageServerAuth); err != nil {
 				return err
 			}
 			peer, err := peerOf(state.PeerCertificates)
@@ -91,8 +94,13 @@ func (id *Identity) certificate() (*tls.Certificate, error) {
 	id.mu.Lock()
 	defer id.mu.Unlock()
 	now := time.Now()
+	changed := false
+	if id.files != nil {
+		changes := id.files.changes()
+		changed, id.changes = changes != id.changes, changes
+	}
 	// A clock that was set back leaves us with a certificate of the future.
-	if id.current != nil && now.Before(id.renewAt) && !now.Before(id.current.Leaf.NotBefore) {
+	if id.current != nil && !changed && now.Before(id.renewAt) && !now.Before(id.current.Leaf.NotBefore) {
 		return id.current, nil
 	}
 	fresh, err := id.issue()

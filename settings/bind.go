@@ -71,9 +71,18 @@ func (b *binder) group(n *node, s *shape, path string) *node {
 
 // expand replaces the references in a text.
 func (b *binder) expand(n *node, path string) *node {
+	if escaped, ok := strings.CutPrefix(n.text, "$file:"); ok {
+		n = &node{kind: text, text: "file:" + escaped, loose: n.loose, at: n.at}
+		return b.expandText(n, path)
+	}
 	if name, ok := strings.CutPrefix(n.text, "file:"); ok && !strings.HasPrefix(name, "//") {
 		return b.expandFile(n, path, name)
 	}
+	return b.expandText(n, path)
+}
+
+// expandText replaces the variables in a text.
+func (b *binder) expandText(n *node, path string) *node {
 	if !b.variables || !strings.Contains(n.text, "${") {
 		return n
 	}
@@ -99,7 +108,7 @@ func (b *binder) expandFile(n *node, path, name string) *node {
 		b.problems.add(BadReference, path, n.at, "the file it refers to cannot be read: %v", err)
 		return &node{at: n.at}
 	}
-	value := strings.TrimSuffix(strings.TrimSuffix(string(content), "\n"), "\r")
+	value := strings.TrimSuffix(strings.TrimSuffix(strings.TrimPrefix(string(content), "\ufeff"), "\n"), "\r")
 	return &node{kind: text, text: value, loose: true, at: n.at}
 }
 

@@ -265,8 +265,9 @@ func (d *decoder) refuse(err error, path string, n *node, secret bool) {
 // setBasic sets a value of a basic kind, and reports whether n is one.
 func setBasic(v reflect.Value, n *node) bool {
 	matches := func(k kind) bool { return n.kind == k || n.kind == text && n.loose }
-	clean := n.text
+	clean, base := n.text, 10
 	if n.loose {
+		base = 0 // 0644, 0o644 and 0x1f are what they are in YAML
 		clean = strings.TrimSpace(n.text)
 	}
 	switch v.Kind() {
@@ -282,11 +283,11 @@ func setBasic(v reflect.Value, n *node) bool {
 		v.SetFloat(value)
 		return err == nil && value == value && matches(number)
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
-		value, err := strconv.ParseInt(whole(clean), 10, v.Type().Bits())
+		value, err := strconv.ParseInt(whole(clean), base, v.Type().Bits())
 		v.SetInt(value)
 		return err == nil && matches(number)
 	default:
-		value, err := strconv.ParseUint(whole(clean), 10, v.Type().Bits())
+		value, err := strconv.ParseUint(whole(clean), base, v.Type().Bits())
 		v.SetUint(value)
 		return err == nil && matches(number)
 	}

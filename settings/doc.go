@@ -50,15 +50,15 @@
 // pointers to these, and any. Types are strict in files: a number that is quoted is
 // not a number, so that a mistake shows. In text (variables, flags, defaults, strings
 // that were made by a reference, and those of a provider without a parser) numbers and
-// booleans are recognised, lists are separated by commas, and maps are written as
-// name=value,name=value.
+// booleans are recognised (0644 is octal, as in YAML), lists are separated by commas, and
+// maps are written as name=value,name=value.
 //
 // A string of a file, a map or a provider may refer to the environment of the process:
 // ${NAME}, or ${NAME:-fallback} for when it is unset or empty; $${ stands for ${. A
 // string that begins with file: is replaced by the content of that file without the
 // line break at its end, as in password: file:/run/secrets/db. A relative path starts
 // at the folder of the settings file. Such files are followed like settings. A string that
-// begins with file:// is a URL, and stays.
+// begins with file:// is a URL, and stays; $file: stands for file: at its begin.
 //
 // # Checks
 //
@@ -71,7 +71,8 @@
 //
 // A [Live] follows its files, folders and providers. A burst of changes is one reload.
 // What cannot be read or is not valid changes nothing: the last good settings stay, the
-// log and [Live.Status] say why, and the next change is tried again.
+// log and [Live.Status] say why, and the next change is tried again. Of an [Optional]
+// source that cannot be read, what it last said stays, and the others are followed.
 //
 // Files are watched where they are, through symbolic links: editors that replace a file
 // and the swapped links of Kubernetes are understood. An empty file counts as one that

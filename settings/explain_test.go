@@ -231,3 +231,53 @@ pin: secret
 		t.Error(err)
 	}
 }
+
+func TestAllThatIsWrongIsToldAtOnce(t *testing.T) {
+	type shop struct {
+		Limit int    `validate:"max=3"`
+		Size  int    `validate:"min=1"`
+		Name  string `validate:"required"`
+	}
+	t.Setenv("SH_LIMIT", "7")
+	t.Setenv("SH_SIZE", "many")
+	t.Setenv("SH_NAEM", "x")
+	err := refused[shop](t, settings.Env("SH_"))
+	for what, count := range map[string]int{"SH_LIMIT: limit:": 1, "SH_SIZE: size:": 1, "SH_NAEM:": 1, "name: a value is required": 1, "min=1": 0} {
+		if strings.Count(err.Error(), what) != count {
+			t.Errorf("%q is not there %d times in %v", what, count, err)
+		}
+	}
+	file := write(t, filepath.Join(t.TempDir(), "shop.yaml"), "limit: [")
+	if err := refused[shop](t, settings.File(file)); strings.Contains(err.Error(), "required") {
+		t.Errorf("what cannot be read is said to be missing: %v", err)
+	}
+}
+
+// whole is refused as a whole.
+type whole struct {
+	From int
+	To   int
+	Name string
+}
+
+func (w whole) Validate() error {
+	if w.From > w.To {
+		return errors.New("from is after to")
+	}
+	return nil
+}
+
+func TestNoVariableIsBlamedForTheWhole(t *testing.T) {
+	t.Setenv("SH_NAME", "x")
+	err := refused[whole](t, settings.Map(map[string]any{"from": 2}), settings.Env("SH_"))
+	if !strings.Contains(err.Error(), "from is after to") || strings.Contains(err.Error(), "SH_NAME") {
+		t.Errorf("got %v", err)
+	}
+	type outer struct{ Range whole }
+	t.Setenv("SH_RANGE_NAME", "x")
+	t.Setenv("SH_NAME", "")
+	err = refused[outer](t, settings.Map(map[string]any{"range": map[string]any{"from": 2}}), settings.Env("SH_", "NAME"))
+	if !strings.Contains(err.Error(), "range: from is after to") || strings.Contains(err.Error(), "SH_RANGE_NAME") {
+		t.Errorf("got %v", err)
+	}
+}

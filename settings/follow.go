@@ -18,6 +18,9 @@ const (
 // start follows the sources.
 func (l *Live[T]) start() {
 	for _, s := range l.plan.sources {
+		if t, optional := s.(*tolerated); optional {
+			s = t.layered
+		}
 		p, ok := s.(provider)
 		if w, watched := p.from.(watcher); ok && watched {
 			l.work(func() { l.followProvider(p.name, w) })
@@ -67,7 +70,7 @@ func (l *Live[T]) follow(files *notifier) {
 			l.poke() // what changed before these were followed
 		}
 		failures++
-		if !errors.Is(err, Unreadable) && !errors.Is(err, BadReference) {
+		if !errors.Is(err, Unreadable) && !errors.Is(err, BadReference) && len(l.last.tolerated) == 0 {
 			failures = 0
 		}
 	}

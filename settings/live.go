@@ -56,6 +56,9 @@ type Status struct {
 	// Err is why they were refused then. It is nil if they were not, and the settings
 	// are what the sources say. It wraps an [Error].
 	Err error
+	// Optional is why optional sources cannot be read. What they last said is in force. It
+	// is nil if all can be read. It wraps an [Error].
+	Optional error
 	// Restart is the keys with the tag reload:"restart" that have changed since Load.
 	Restart []string
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,7 +25,8 @@ type option func(p *plan)
 
 func (o option) addTo(p *plan) { o(p) }
 
-// WithLogger says where reloads and refusals are logged. By default they are not.
+// WithLogger says where reloads and refusals are logged. The default is slog.Default when
+// Load is called; slog.DiscardHandler keeps them quiet.
 func WithLogger(logger *slog.Logger) Source {
 	return option(func(p *plan) {
 		if logger != nil {
@@ -46,7 +48,7 @@ func WithPolling(interval time.Duration) Source {
 // The error is an [Error] with all that is wrong, or that of ctx; nothing runs then,
 // unless a provider did not return in time.
 func Load[T any](ctx context.Context, sources ...Source) (*Live[T], error) {
-	p := plan{logger: slog.New(slog.DiscardHandler)}
+	p := plan{logger: slog.Default()}
 	for _, s := range sources {
 		if s != nil {
 			s.addTo(&p)
@@ -100,6 +102,7 @@ const maxReads = 10
 func (l *Live[T]) reload() error {
 	r := read(l.schema, l.environ, l.plan.sources)
 	l.last = r
+	defer func() { l.tolerate(l.last) }()
 	if r.same(l.tried) {
 		return l.Status().Err
 	}
@@ -114,9 +117,7 @@ func (l *Live[T]) reload() error {
 	}
 	l.tried = r
 	built := r.build()
-	if len(*r.problems) == 0 {
-		l.check(built, r)
-	}
+	l.check(built, r)
 	err := r.err()
 	now := time.Now()
 	if err != nil {
@@ -127,15 +128,42 @@ func (l *Live[T]) reload() error {
 	return nil
 }
 
-// check adds what the rules of T refuse.
+// check adds what the rules of T refuse, but for what is known to be wrong and what may be
+// in a source that was not read.
 func (l *Live[T]) check(built reflect.Value, r *reader) {
+	known := *r.problems
+	for _, p := range known {
+		if p.Code == Unreadable || p.Code == Malformed || p.Code == TooLarge {
+			return
+		}
+	}
+	var broken problems
+	r.problems = &broken
 	err := guard("the validator", func() error { return l.validate.Struct(built.Interface()) })
-	if broken, ok := errors.AsType[validator.ValidationErrors](err); ok {
-		for _, rule := range broken {
+	if rules, ok := errors.AsType[validator.ValidationErrors](err); ok {
+		for _, rule := range rules {
 			l.schema.brokenRule(rule, r)
 		}
 	} else if err != nil {
-		r.problems.add(Unsupported, "", Origin{}, "the rules of a validate tag cannot be used: %v", err)
+		broken.add(Unsupported, "", Origin{}, "the rules of a validate tag cannot be used: %v", err)
 	}
-	l.schema.askValidate(built.Elem(), place{shape: l.schema}, r)
+	if len(known) == 0 { // a Validate method relies on values that were understood
+		l.schema.askValidate(built.Elem(), place{shape: l.schema}, r)
+	}
+	r.problems = &known
+	for _, p := range broken {
+		if !slices.ContainsFunc(known, func(k Problem) bool { return k.Key != "" && overlap(k.Key, p.Key) }) {
+			*r.problems = append(*r.problems, p)
+		}
+	}
+}
+
+// overlap reports whether one of two keys is the other or within it.
+func overlap(a, b string) bool {
+	short, long := a, b
+	if len(a) > len(b) {
+		short, long = b, a
+	}
+	rest, within := strings.CutPrefix(long, short)
+	return within && (rest == "" || rest[0] == '.' || rest[0] == '[')
 }

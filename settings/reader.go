@@ -12,14 +12,16 @@ import (
 
 // reader reads all sources once.
 type reader struct {
-	schema   *shape
-	environ  map[string]string
-	problems *problems
-	sources  []string // in their order
-	failed   error    // what was wrong with the sources themselves
-	layers   []*node  // bound to the schema, the last one wins
-	files    []string
-	folders  []string
+	schema    *shape
+	environ   map[string]string
+	problems  *problems
+	sources   []string // in their order
+	failed    error    // what was wrong with the sources themselves
+	layers    []*node  // bound to the schema, the last one wins
+	guessed   []guessed
+	tolerated problems // of optional sources
+	files     []string
+	folders   []string
 }
 
 // read returns what the sources say now.
@@ -28,6 +30,7 @@ func read(schema *shape, environ map[string]string, sources []layered) *reader {
 	for _, s := range sources {
 		s.read(r)
 	}
+	r.respell()
 	r.failed = r.err()
 	slices.Sort(r.files)
 	slices.Sort(r.folders)

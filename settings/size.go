@@ -29,7 +29,7 @@ func (s Size) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // UnmarshalText reads a number with or without a unit.
 func (s *Size) UnmarshalText(text []byte) error {
-	trimmed := strings.TrimSpace(string(text))
+	trimmed := whole(strings.TrimSpace(string(text)))
 	value, err := strconv.ParseUint(trimmed, 10, 64)
 	if _, isNumber := strconv.ParseFloat(trimmed, 64); err != nil && isNumber != nil {
 		value, err = humanize.ParseBytes(trimmed)

@@ -3,6 +3,7 @@ package settings
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -28,12 +29,21 @@ func (s *shape) brokenRule(rule validator.FieldError, r *reader) {
 
 func (r *reader) invalid(at place, message string) {
 	origin := Origin{}
-	if all := r.origins(at.steps); len(all) == 1 || len(all) > 1 && len(at.steps) > 0 {
+	all := r.origins(at.steps)
+	whole := at.shape.form == group
+	switch {
+	case whole && slices.ContainsFunc(all, Origin.isOfOneKey): // it need not be that one
+	case len(all) == 1 || len(all) > 1 && len(at.steps) > 0:
 		origin = all[0]
-	} else if at.preset {
+	case at.preset:
 		origin.Source = "default"
 	}
 	r.problems.add(Invalid, at.path, origin, "%s", message)
+}
+
+// isOfOneKey reports whether the source says one thing only.
+func (o Origin) isOfOneKey() bool {
+	return strings.HasPrefix(o.Source, "environment ") || strings.HasPrefix(o.Source, "flag -")
 }
 
 // resolve finds the place that names of Go lead to, as in HTTP.Limits[login].Max.

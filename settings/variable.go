@@ -5,20 +5,24 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 type environment struct {
-	prefix string
-	except []string
+	prefix   string
+	except   []string
+	services services
 }
 
 // Env is the environment variables whose names begin with prefix, as they are when
 // [Load] is called. With the prefix SHOP_ the key http.read_timeout is
 // SHOP_HTTP_READ_TIMEOUT, and the entry team of the map labels is SHOP_LABELS_TEAM. A
 // variable that begins so and is no key is an error, unless the rest of its name is one
-// of except.
+// of except, or Kubernetes has set it for a Service (SHOP_SERVICE_HOST). An entry of a map
+// that another source spells with dots or dashes, or in upper case, is meant by its
+// variable as well.
 func Env(prefix string, except ...string) Source {
-	return environment{prefix: strings.ToUpper(prefix), except: except}
+	return environment{prefix: strings.ToUpper(prefix), except: except, services: newServices()}
 }
 
 func (e environment) addTo(p *plan) { p.sources = append(p.sources, e) }
@@ -35,8 +39,12 @@ func (e environment) read(r *reader) {
 			continue
 		}
 		at := Origin{Source: "environment " + name}
+		meant, _ := r.schema.variable(short, at, new(problems))
+		if e.services.have(r.environ, name, r.environ[name], r.schema.at(meant)) {
+			continue
+		}
 		r.sources = append(r.sources, at.Source)
-		steps := r.schema.variable(short, at, r.problems)
+		steps, entry := r.schema.variable(short, at, r.problems)
 		path := ""
 		for _, step := range steps {
 			path = join(path, step)
@@ -54,7 +62,7 @@ func (e environment) read(r *reader) {
 			r.problems.add(Malformed, path, at, "the key is there twice, in different spellings (see also %s): unset one", other.Source)
 		default:
 			given[path] = at
-			r.addText(steps, r.environ[name], at)
+			r.addText(steps, entry, r.environ[name], at)
 		}
 	}
 }
@@ -64,18 +72,104 @@ func (r *reader) concerns(at Origin) bool {
 	return slices.ContainsFunc(*r.problems, func(p Problem) bool { return p.At == at })
 }
 
-// addText adds a layer with one key.
-func (r *reader) addText(steps []string, value string, at Origin) {
+// addText adds a layer with one key. entry is which of the steps names an entry of a map,
+// 0 for none: it may be spelled otherwise.
+func (r *reader) addText(steps []string, entry int, value string, at Origin) {
 	n := &node{kind: text, text: value, loose: true, at: at}
 	for _, step := range slices.Backward(steps) {
 		n = &node{kind: table, fields: map[string]*node{step: n}, at: at}
 	}
 	r.add(n, false, ".")
+	if entry > 0 {
+		r.guessed = append(r.guessed, guessed{layer: len(r.layers) - 1, steps: steps[:entry+1], at: at})
+	}
+}
+
+// guessed is the entry of a map that a variable or a flag stands for, whose name cannot
+// tell small letters, dots and dashes.
+type guessed struct {
+	layer int
+	steps []string // to the entry
+	at    Origin
+}
+
+// respell gives entries the names that other sources spell out.
+func (r *reader) respell() {
+	ofGuess := make(map[int]bool)
+	for _, g := range r.guessed {
+		ofGuess[g.layer] = true
+	}
+	for _, g := range r.guessed {
+		last := len(g.steps) - 1
+		spelled := make(map[string]bool)
+		for i, layer := range r.layers {
+			if ofGuess[i] {
+				continue
+			}
+			if n := layer.find(g.steps[:last]); n != nil {
+				for name := range n.fields {
+					if entryName(name) == entryName(g.steps[last]) {
+						spelled[name] = true
+					}
+				}
+			}
+		}
+		names := slices.Sorted(maps.Keys(spelled))
+		path := ""
+		for _, step := range g.steps[:last] {
+			path = join(path, step)
+		}
+		switch len(names) {
+		case 0:
+		case 1:
+			into := r.layers[g.layer].find(g.steps[:last])
+			if entry := into.find(g.steps[last:]); entry != nil {
+				delete(into.fields, g.steps[last])
+				into.fields[names[0]] = entry
+			}
+		default:
+			r.problems.add(UnknownKey, path, g.at, "it may stand for %s or %s: say it in a file", join(path, names[0]), join(path, names[1]))
+		}
+	}
+}
+
+// at returns the shape of the key with these steps, nil if there are none.
+func (s *shape) at(steps []string) *shape {
+	path := ""
+	for _, step := range steps {
+		path = join(path, step)
+	}
+	if p, err := s.find(path); err == nil && path != "" {
+		return p.shape
+	}
+	return nil
+}
+
+// find returns the node below the steps, nil if there is none.
+func (n *node) find(steps []string) *node {
+	for _, step := range steps {
+		if n == nil {
+			return nil
+		}
+		n = n.fields[step]
+	}
+	return n
+}
+
+// entryName returns how a variable spells the entry of a map.
+func entryName(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '.' || r == '-' {
+			return '_'
+		}
+		return unicode.ToUpper(r)
+	}, name)
 }
 
 // variable finds the key that a variable, without its prefix and in upper case, stands
-// for. It returns nil if there is none, or, with a problem, more than one.
-func (s *shape) variable(name string, at Origin, ps *problems) []string {
+// for, and which of its steps names an entry of a map, 0 for none. It returns nil if there
+// is none, or, with a problem, more than one.
+func (s *shape) variable(name string, at Origin, ps *problems) (steps []string, entry int) {
 	var folded, entries []place
 	for _, path := range s.leaves() {
 		p, err := s.find(path)
@@ -84,7 +178,7 @@ func (s *shape) variable(name string, at Origin, ps *problems) []string {
 		}
 		switch variable := envName(path); {
 		case variable == name:
-			return p.steps
+			return p.steps, 0
 		case foldPath(path) == foldPath(name):
 			folded = append(folded, p)
 		case p.shape.form == mapping && strings.HasPrefix(name, variable+"_"):
@@ -93,16 +187,16 @@ func (s *shape) variable(name string, at Origin, ps *problems) []string {
 	}
 	switch {
 	case len(folded) == 1:
-		return folded[0].steps
+		return folded[0].steps, 0
 	case len(folded) > 1:
 		ps.add(UnknownKey, "", at, "it may stand for %s or %s: write it as %s or %s",
 			folded[0].path, folded[1].path, envName(folded[0].path), envName(folded[1].path))
-		return nil
+		return nil, 0
 	case len(entries) == 0:
-		return nil
+		return nil, 0
 	}
 	longest := slices.MaxFunc(entries, func(a, b place) int { return len(a.path) - len(b.path) })
-	return longest.entry(strings.TrimPrefix(name, envName(longest.path)+"_"))
+	return longest.entry(strings.TrimPrefix(name, envName(longest.path)+"_")), len(longest.steps)
 }
 
 // entry finds the key in a mapping that the rest of a variable's name stands for.
@@ -148,8 +242,8 @@ func (f flags) read(r *reader) {
 	for _, given := range f {
 		at := Origin{Source: "flag -" + given.name}
 		r.sources = append(r.sources, at.Source)
-		if steps := r.schema.variable(envName(given.name), at, r.problems); steps != nil {
-			r.addText(steps, given.value, at)
+		if steps, entry := r.schema.variable(envName(given.name), at, r.problems); steps != nil {
+			r.addText(steps, entry, given.value, at)
 		}
 	}
 }

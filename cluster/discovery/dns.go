@@ -13,8 +13,8 @@ import (
 // concurrently.
 type DNSDiscovery struct {
 	passive
-	name     string
-	resolver *net.Resolver
+	lookups
+	name string
 }
 
 // DNS returns a discovery of the nodes that DNS lists under name. A name that
@@ -23,7 +23,7 @@ type DNSDiscovery struct {
 // each address record of host is a node at that port. A malformed name is reported
 // by Find; the error wraps [ErrBadAddress].
 func DNS(name string, options ...DNSOption) *DNSDiscovery {
-	d := &DNSDiscovery{name: name, resolver: net.DefaultResolver}
+	d := &DNSDiscovery{name: name, lookups: lookups{resolver: net.DefaultResolver}}
 	for _, option := range options {
 		option.applyDNS(d)
 	}
@@ -37,43 +37,45 @@ func (d *DNSDiscovery) Name() string { return "dns" }
 // name serves whatever cluster is asked for. A name that does not exist gives an
 // empty result: service records often appear with the first node. When the target
 // of one service record does not resolve, the others are returned together with
-// the error. The slice is the caller's.
+// the error. It waits a second for host names; a lookup that takes longer goes on, and a
+// later Find has its result. The slice is the caller's.
 func (d *DNSDiscovery) Find(ctx context.Context, cluster string) ([]string, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	targets, err := d.targets(ctx)
-	if err != nil {
-		return nil, err
+	targets := []string{d.name}
+	var failed error
+	if strings.HasPrefix(d.name, "_") {
+		targets, failed = d.all(ctx, targets, d.services)
 	}
-	var found []string
-	var failed []error
-	for _, target := range targets {
-		addresses, err := resolve(ctx, d.resolver, target)
-		if err != nil && !notFound(err) {
-			failed = append(failed, err)
+	found, err := d.all(ctx, targets, func(ctx context.Context, target string) ([]string, error) {
+		addresses, err := d.host(ctx, target)
+		if notFound(err) {
+			err = nil
 		}
-		found = append(found, addresses...)
-	}
-	return d.others(found), errors.Join(failed...)
+		return addresses, err
+	})
+	return d.others(found), errors.Join(failed, err)
 }
 
-// targets returns the "host:port" pairs whose hosts are to be resolved.
-func (d *DNSDiscovery) targets(ctx context.Context) ([]string, error) {
-	if !strings.HasPrefix(d.name, "_") {
-		return []string{d.name}, nil
-	}
+// Withdraw forgets this node's own address and ends the lookups that are under way.
+func (d *DNSDiscovery) Withdraw(ctx context.Context) error {
+	return errors.Join(d.passive.Withdraw(ctx), d.stop(ctx))
+}
+
+// services returns the "host:port" pairs of service records.
+func (d *DNSDiscovery) services(ctx context.Context, name string) ([]string, error) {
 	// 255 is the longest domain name (RFC 1035, section 2.3.4).
-	if len(d.name) > 255 || !nameBytes(d.name) {
-		return nil, fmt.Errorf("%w %.80q: write host:port or _service._proto.domain", ErrBadAddress, d.name)
+	if len(name) > 255 || !nameBytes(name) {
+		return nil, fmt.Errorf("%w %.80q: write host:port or _service._proto.domain", ErrBadAddress, name)
 	}
-	_, records, err := d.resolver.LookupSRV(ctx, "", "", d.name)
+	_, records, err := d.resolver.LookupSRV(ctx, "", "", name)
 	// LookupSRV returns the well-formed records beside an error about the others.
 	if err != nil && len(records) == 0 {
 		if notFound(err) {
 			return nil, nil
 		}
-		return nil, fmt.Errorf("discovery: cannot look up service records of %q, check the DNS server: %w", d.name, err)
+		return nil, fmt.Errorf("discovery: cannot look up service records of %q, check the DNS server: %w", name, err)
 	}
 	var targets []string
 	for _, record := range records {

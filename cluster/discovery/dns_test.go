@@ -39,6 +39,12 @@ func newResolver(t *testing.T, records ...string) *net.Resolver {
 		}
 		_ = w.WriteMsg(answer)
 	})
+	return serve(t, handler)
+}
+
+// serve starts a DNS server, and returns a resolver that asks it.
+func serve(t *testing.T, handler dns.Handler) *net.Resolver {
+	t.Helper()
 	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -3,9 +3,7 @@ package discovery
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net"
-	"net/netip"
 	"slices"
 )
 
@@ -13,15 +11,15 @@ import (
 // concurrently.
 type StaticDiscovery struct {
 	passive
+	lookups
 	addresses []string
-	resolver  *net.Resolver
 }
 
 // Static returns a discovery of the given seeds, each "host:port". Host names are
 // resolved anew by each Find. A malformed seed is reported by Find. The addresses
 // are copied.
 func Static(addresses ...string) *StaticDiscovery {
-	return &StaticDiscovery{addresses: slices.Clone(addresses), resolver: net.DefaultResolver}
+	return &StaticDiscovery{addresses: slices.Clone(addresses), lookups: lookups{resolver: net.DefaultResolver}}
 }
 
 // Name returns "static".
@@ -30,42 +28,17 @@ func (d *StaticDiscovery) Name() string { return "static" }
 // Find returns the seeds with their hosts resolved, without this node's own
 // address. The seeds serve whatever cluster is asked for. When some seeds are
 // malformed (the error wraps [ErrBadAddress]) or do not resolve, the others are
-// returned together with the error. The slice is the caller's.
+// returned together with the error. It waits a second for host names; a lookup that
+// takes longer goes on, and a later Find has its result. The slice is the caller's.
 func (d *StaticDiscovery) Find(ctx context.Context, cluster string) ([]string, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	var found []string
-	var failed []error
-	for _, address := range d.addresses {
-		resolved, err := resolve(ctx, d.resolver, address)
-		if err != nil {
-			failed = append(failed, err)
-		}
-		found = append(found, resolved...)
-	}
-	return d.others(found), errors.Join(failed...)
+	found, err := d.all(ctx, d.addresses, d.host)
+	return d.others(found), err
 }
 
-// resolve returns address once for each IP of its host.
-func resolve(ctx context.Context, resolver *net.Resolver, address string) ([]string, error) {
-	if err := checkAddress(address); err != nil {
-		return nil, err
-	}
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := netip.ParseAddr(host); err == nil {
-		return []string{address}, nil
-	}
-	ips, err := resolver.LookupHost(ctx, host)
-	if err != nil {
-		return nil, fmt.Errorf("discovery: cannot resolve %q, check the name and the DNS server: %w", address, err)
-	}
-	addresses := make([]string, len(ips))
-	for i, ip := range ips {
-		addresses[i] = net.JoinHostPort(ip, port)
-	}
-	return addresses, nil
+// Withdraw forgets this node's own address and ends the lookups that are under way.
+func (d *StaticDiscovery) Withdraw(ctx context.Context) error {
+	return errors.Join(d.passive.Withdraw(ctx), d.stop(ctx))
 }

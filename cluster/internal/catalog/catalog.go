@@ -35,15 +35,21 @@ type Core struct {
 // ErrMalformed is wrapped by the errors of Decode.
 var ErrMalformed = errors.New("catalog: malformed")
 
-// limits of what another node may make us remember.
+// Limits of what another node may make us remember. Encode refuses what Decode would.
 const (
 	maxServices      = 10_000
 	maxAnnouncements = 64
 	maxText          = 1024
 )
 
-// Encode returns the encoding of c.
+// MaxCoreLen is how much longer a Core makes an encoding, at most.
+const MaxCoreLen = 2*maxText + 16
+
+// Encode returns the encoding of c. The error says what others would not read.
 func Encode(c Catalog) ([]byte, error) {
+	if err := c.check(); err != nil {
+		return nil, fmt.Errorf("catalog: %w", err)
+	}
 	out := &catalogpb.Catalog{Services: make([]*catalogpb.Service, len(c.Services))}
 	for i, s := range c.Services {
 		out.Services[i] = &catalogpb.Service{Name: s.Name, Path: s.Path, Uid: s.UID}
@@ -51,13 +57,34 @@ func Encode(c Catalog) ([]byte, error) {
 	if c.Core != (Core{}) {
 		out.Core = &catalogpb.Core{Id: c.Core.ID, Server: c.Core.Server}
 	}
-	if len(c.Announcements) > maxAnnouncements {
-		return nil, fmt.Errorf("catalog: %d announcements; at most %d are allowed", len(c.Announcements), maxAnnouncements)
-	}
 	for _, name := range slices.Sorted(maps.Keys(c.Announcements)) {
 		out.Announcements = append(out.Announcements, &catalogpb.Announcement{Name: name, Data: c.Announcements[name]})
 	}
 	return proto.Marshal(out)
+}
+
+// check returns what is beyond the limits.
+func (c Catalog) check() error {
+	if len(c.Services) > maxServices {
+		return fmt.Errorf("%d services; at most %d are allowed", len(c.Services), maxServices)
+	}
+	for i, s := range c.Services {
+		if s.Name == "" || s.Path == "" || s.UID == 0 || max(len(s.Name), len(s.Path)) > maxText {
+			return fmt.Errorf("service %d has an empty or overlong field", i)
+		}
+	}
+	if core := c.Core; core != (Core{}) && (core.ID == "" || max(len(core.ID), len(core.Server)) > maxText) {
+		return errors.New("the core has an empty or overlong field")
+	}
+	if len(c.Announcements) > maxAnnouncements {
+		return fmt.Errorf("%d announcements; at most %d are allowed", len(c.Announcements), maxAnnouncements)
+	}
+	for name := range c.Announcements {
+		if name == "" || len(name) > maxText {
+			return fmt.Errorf("an announcement has a name of %d bytes; it must have 1 to %d", len(name), maxText)
+		}
+	}
+	return nil
 }
 
 // Decode is the inverse of Encode, for bytes from another node.
@@ -66,40 +93,27 @@ func Decode(data []byte) (Catalog, error) {
 	if err := proto.Unmarshal(data, &in); err != nil {
 		return Catalog{}, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	if len(in.Services) > maxServices {
-		return Catalog{}, fmt.Errorf("%w: %d services", ErrMalformed, len(in.Services))
-	}
 	c := Catalog{Services: make([]Service, len(in.Services))}
 	for i, s := range in.Services {
-		if s.Name == "" || s.Path == "" || s.Uid == 0 || max(len(s.Name), len(s.Path)) > maxText {
-			return Catalog{}, fmt.Errorf("%w: service %d has an empty or overlong field", ErrMalformed, i)
-		}
 		c.Services[i] = Service{Name: s.Name, Path: s.Path, UID: s.Uid}
 	}
 	if core := in.Core; core != nil {
-		if core.Id == "" || max(len(core.Id), len(core.Server)) > maxText {
-			return Catalog{}, fmt.Errorf("%w: the core has an empty or overlong field", ErrMalformed)
+		if core.Id == "" {
+			return Catalog{}, fmt.Errorf("%w: the core has an empty field", ErrMalformed)
 		}
 		c.Core = Core{ID: core.Id, Server: core.Server}
 	}
-	var err error
-	c.Announcements, err = announcements(in.Announcements)
-	return c, err
-}
-
-func announcements(in []*catalogpb.Announcement) (map[string][]byte, error) {
-	if len(in) == 0 {
-		return nil, nil
+	if len(in.Announcements) > 0 {
+		c.Announcements = make(map[string][]byte, len(in.Announcements))
 	}
-	if len(in) > maxAnnouncements {
-		return nil, fmt.Errorf("%w: %d announcements", ErrMalformed, len(in))
-	}
-	byName := make(map[string][]byte, len(in))
-	for i, a := range in {
-		if _, twice := byName[a.Name]; twice || a.Name == "" || len(a.Name) > maxText {
-			return nil, fmt.Errorf("%w: announcement %d is a second one, or has an empty or overlong name", ErrMalformed, i)
+	for _, a := range in.Announcements {
+		if _, twice := c.Announcements[a.Name]; twice {
+			return Catalog{}, fmt.Errorf("%w: there are two announcements of one name", ErrMalformed)
 		}
-		byName[a.Name] = a.Data
+		c.Announcements[a.Name] = a.Data
 	}
-	return byName, nil
+	if err := c.check(); err != nil {
+		return Catalog{}, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	return c, nil
 }

@@ -3,9 +3,13 @@ package catalog_test
 import (
 	"errors"
 	"reflect"
+	"slices"
 	"testing"
 
+	"google.golang.org/protobuf/proto"
+
 	"github.com/troupe-go/troupe/cluster/internal/catalog"
+	"github.com/troupe-go/troupe/cluster/internal/catalogpb"
 )
 
 func TestCatalogSurvivesTheWire(t *testing.T) {
@@ -40,16 +44,36 @@ func TestIncompleteCatalogsAreRefused(t *testing.T) {
 		"no core":        {Core: catalog.Core{Server: "s"}},
 		"no announcer":   {Announcements: map[string][]byte{"": {1}}},
 		"long announcer": {Announcements: map[string][]byte{string(make([]byte, 4096)): {1}}},
+		"many services":  {Services: slices.Repeat([]catalog.Service{{Name: "n", Path: "p", UID: 1}}, 10_001)},
 		"long core":      {Core: catalog.Core{ID: "c", Server: string(make([]byte, 4096))}},
 	} {
-		data, err := catalog.Encode(c)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := catalog.Decode(data); !errors.Is(err, catalog.ErrMalformed) {
+		if _, err := catalog.Decode(unchecked(t, c)); !errors.Is(err, catalog.ErrMalformed) {
 			t.Errorf("%s: got %v", name, err)
 		}
+		if data, err := catalog.Encode(c); err == nil {
+			t.Errorf("%s: encoded as %d bytes, which nobody reads", name, len(data))
+		}
 	}
+}
+
+// unchecked encodes a catalog as a node with other limits does.
+func unchecked(t *testing.T, c catalog.Catalog) []byte {
+	t.Helper()
+	out := &catalogpb.Catalog{Core: &catalogpb.Core{Id: c.Core.ID, Server: c.Core.Server}}
+	if c.Core == (catalog.Core{}) {
+		out.Core = nil
+	}
+	for _, s := range c.Services {
+		out.Services = append(out.Services, &catalogpb.Service{Name: s.Name, Path: s.Path, Uid: s.UID})
+	}
+	for name, data := range c.Announcements {
+		out.Announcements = append(out.Announcements, &catalogpb.Announcement{Name: name, Data: data})
+	}
+	data, err := proto.Marshal(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
 }
 
 func FuzzDecode(f *testing.F) {

@@ -36,6 +36,7 @@ type Gossip struct {
 	events    *eventQueue
 	out       *disseminator
 	joins     atomic.Uint64
+	patience  time.Duration // with an address that is silent, before the next one has its turn
 
 	mu      sync.Mutex
 	closed  bool
@@ -62,7 +63,7 @@ func Open(cfg Config) (*Gossip, error) {
 	if err := cfg.validate(); err != nil {
 		return nil, err
 	}
-	g := &Gossip{log: cfg.Logger, closing: make(chan struct{})}
+	g := &Gossip{log: cfg.Logger, patience: cfg.Preset.detection().patience, closing: make(chan struct{})}
 	if g.log == nil {
 		g.log = slog.New(slog.DiscardHandler)
 	}

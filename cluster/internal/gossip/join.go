@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/troupe-go/troupe/persistence/version"
 )
@@ -21,7 +22,8 @@ var ErrForeign = errors.New("gossip: peer is not of this cluster: compare the cl
 // version. The error names both.
 var ErrVersion = errors.New("gossip: peer speaks another major version")
 
-// maxJoins bounds the addresses that one Join contacts at once.
+// maxJoins bounds the addresses that one Join contacts at once, not counting those that
+// have been silent for a while.
 const maxJoins = 8
 
 // attempt is one try to join at one address. memberlist's Join takes no
@@ -46,7 +48,8 @@ func (a *attempt) answered() {
 
 // Join exchanges all state with the members at the given addresses ("ip:port"),
 // a few at a time, and so merges their cluster with what this member knows. It
-// may be called again, with other addresses or with those of [Gossip.Lost].
+// may be called again, with other addresses or with those of [Gossip.Lost]. An
+// address that is silent is waited for while others get their turn.
 //
 // It returns how many of them answered. The error is nil if any did, or if
 // there was nobody to ask: this member's own address is skipped. Otherwise it
@@ -81,9 +84,16 @@ func (g *Gossip) Join(ctx context.Context, addresses []string) (contacted int, e
 			continue
 		}
 		asked[to] = true
-		slots <- struct{}{}
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			failed(address, fmt.Errorf("its turn did not come: %w", context.Cause(ctx)))
+			continue
+		}
 		wg.Go(func() {
-			defer func() { <-slots }()
+			release := sync.OnceFunc(func() { <-slots })
+			defer release()
+			defer time.AfterFunc(g.patience, release).Stop()
 			if err := g.joinOne(ctx, to); err != nil {
 				failed(address, err)
 				return

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"strings"
 	"testing"
@@ -67,6 +68,24 @@ func TestJoinSucceedsWhenOneAddressAnswers(t *testing.T) {
 		}
 		if took := time.Since(start); took > 5*time.Second {
 			t.Errorf("it took %v", took)
+		}
+	})
+}
+
+func TestAddressesThatDoNotAnswerHideNoneThatDoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newTestNetwork()
+		late, live := n.open(t, "late", "10.0.0.1:7000"), n.open(t, "live", "10.0.0.2:7000")
+		var contacts []string
+		for i := range 100 { // they are nowhere: nothing comes back
+			contacts = append(contacts, fmt.Sprintf("10.9.9.%d:7000", i+1))
+		}
+		got, err := late.Join(withTimeout(t, 5*time.Second), append(contacts, live.Self().Address))
+		if got != 1 || err != nil {
+			t.Errorf("Join = %d, %v", got, err)
+		}
+		if !late.sees(live.Self()) {
+			t.Errorf("it sees %v", late.Members())
 		}
 	})
 }
