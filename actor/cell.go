@@ -29,7 +29,8 @@ type cell struct {
 		entry   *entry
 	}
 	current  Envelope
-	stashed  bool // current is in the stash
+	timer    *Timer // whose message current is; nil for any other
+	stashed  bool   // current is in the stash
 	stash    []Envelope
 	children map[string]*cell // by id
 	failures failures
@@ -180,7 +181,7 @@ var errToldToStop = Errorf(Unavailable, "the actor was told to stop")
 // Receive implements engine.Behavior: the hot path.
 func (c *cell) Receive(e Envelope) {
 	t := reflect.TypeOf(e.message)
-	if (t != c.last.message || t == nil) && !c.find(t) {
+	if (t != c.last.message || t == nil) && !c.find(e.message, t) {
 		c.receiveOther(e)
 		return
 	}
@@ -197,26 +198,25 @@ func (c *cell) Receive(e Envelope) {
 	c.current = Envelope{}
 }
 
-func (c *cell) find(t reflect.Type) bool {
-	entry, ok := c.table.byType[t]
-	if ok {
-		c.last.message, c.last.entry = t, entry
-		c.doing.Store(&entry.name)
+// find sets last for message, whose dynamic type is t, and reports whether it has a
+// handler.
+func (c *cell) find(message any, t reflect.Type) bool {
+	entry, fixed := c.table.find(message)
+	if entry == nil {
+		return false
 	}
-	return ok
+	if !fixed {
+		t = nil
+	}
+	c.last.message, c.last.entry = t, entry
+	c.doing.Store(&entry.name)
+	return true
 }
 
 func (c *cell) receiveOther(e Envelope) {
-	switch m := e.message.(type) {
-	case *Timer:
-		m.tick()
+	if t, ok := e.message.(*Timer); ok {
+		t.tick()
 		return
-	case request:
-	case carrier: // perhaps told as an interface: its dynamic type counts
-		if entry := c.table.byType[reflect.TypeOf(m.payload())]; entry != nil {
-			c.Receive(Envelope{message: entry.carry(m.context(), m.payload())})
-			return
-		}
 	}
 	c.system.undelivered(e, c, notRun(Unimplemented, "%s has no handler for %T", c, e.Message()))
 }
@@ -237,6 +237,9 @@ func (c *cell) Failed(value any, stack []byte) {
 		c.current = Envelope{}
 		if c.stashed {
 			c.stash = c.stash[:len(c.stash)-1]
+		}
+		if c.timer != nil {
+			c.timer.handled(c.stashed)
 		}
 		attrs = append(attrs, "message", c.system.names.of(e.Message()))
 		c.system.undelivered(e, c, c.crashed(value))
