@@ -234,7 +234,10 @@ func TestAMailboxFunctionThatFailsFailsSpawn(t *testing.T) {
 }
 
 // fragile cannot be encoded or decoded.
-type fragile struct{ fail func() }
+type fragile struct {
+	fail func()
+	_    int // so that it is not of the shape of a pointer
+}
 
 func (f fragile) MarshalBinary() ([]byte, error) { f.fail(); return nil, errors.New("no") }
 
@@ -257,9 +260,9 @@ func TestACodecThatFailsFailsWhatItEncodes(t *testing.T) {
 		system := newSystem(t)
 		failed := make(chan error, 1)
 		go func() {
-			_, _, err := system.Encode(nil, fragile{fail})
+			_, _, err := system.Encode(nil, fragile{fail: fail})
 			failed <- err
-			_, _, err = system.Encode(nil, Brittle{Part: fragile{fail}})
+			_, _, err = system.Encode(nil, Brittle{Part: fragile{fail: fail}})
 			failed <- err
 			for _, how := range []string{"go", "panic"} {
 				failed <- system.Decode("application/msgpack", append([]byte{0xc4, byte(len(how))}, how...), new(fragile))
