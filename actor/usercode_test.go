@@ -272,7 +272,7 @@ func TestACodecThatFailsFailsWhatItEncodes(t *testing.T) {
 			synctest.Wait()
 			select {
 			case err := <-failed:
-				if codeIs(t, err, actor.InvalidArgument); !strings.Contains(err.Error(), "panicked") && !strings.Contains(err.Error(), "Goexit") {
+				if codeIs(t, err, actor.InvalidArgument); !strings.Contains(err.Error(), "no coffee") && !strings.Contains(err.Error(), "Goexit") {
 					t.Error(err)
 				}
 			default:
