@@ -38,6 +38,7 @@ type Node struct {
 	directory *directory
 	finder    *finder
 	avoided   avoided
+	unhandled unhandled
 	payloads  payloadPool
 	inbound   *inbound
 	store     *Store
