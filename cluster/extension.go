@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"maps"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -100,8 +101,15 @@ func (x *extensions) of(path string) Extension {
 	return nil
 }
 
-// deliver gives a message from another node to the actor it is for.
-func (n *Node) deliver(ctx context.Context, d actor.Delivery) error {
+// deliver gives a message from another node to the actor it is for. What it calls may be
+// the user's.
+func (n *Node) deliver(ctx context.Context, d actor.Delivery) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = actor.Errorf(actor.Internal, "what takes messages for %.200q panicked: %v", d.Path, v)
+			n.log.Error("a message from another node was not delivered", "to", d.Path, "error", err, "stack", string(debug.Stack()))
+		}
+	}()
 	if x := n.extensions.of(d.Path); x != nil {
 		return x.Deliver(ctx, d)
 	}

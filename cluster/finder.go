@@ -42,7 +42,8 @@ func (f *finder) start(ctx context.Context, address string) error {
 	f.cancel = cancel
 	for _, w := range f.ways {
 		// Announced before anybody looks: of two that start at once, one sees the other.
-		if err := w.Announce(ctx, f.node.cluster, f.node.name, address); err != nil {
+		err := contained("Announce", func() error { return w.Announce(ctx, f.node.cluster, f.node.name, address) })
+		if err != nil {
 			f.complain(w.Name()+" announce", "this node cannot be found", "way", w.Name(), "error", err)
 		}
 	}
@@ -73,7 +74,7 @@ func (f *finder) stop(ctx context.Context) {
 	f.cancel()
 	f.wg.Wait()
 	for _, w := range f.ways {
-		if err := w.Withdraw(ctx); err != nil {
+		if err := contained("Withdraw", func() error { return w.Withdraw(ctx) }); err != nil {
 			f.node.log.Debug("discovery was not withdrawn", "way", w.Name(), "error", err)
 		}
 	}
@@ -105,7 +106,11 @@ func (f *finder) run(ctx context.Context, find func(context.Context, string) ([]
 func (f *finder) look(ctx context.Context, find func(context.Context, string) ([]string, error), way string) {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
-	addresses, err := find(ctx, f.node.cluster)
+	var addresses []string
+	err := contained("Find", func() (err error) {
+		addresses, err = find(ctx, f.node.cluster)
+		return err
+	})
 	if err != nil && ctx.Err() == nil {
 		f.complain(way+" find", "discovery failed", "way", way, "error", err)
 	}

@@ -118,10 +118,14 @@ func (in *inbound) call(from *transport.Inbound, l *lane, v *wire.View) {
 		}
 		in.reply(from, id, reply)
 	}
-	if err := in.node.deliver(ctx, d); err != nil {
-		l.end(id)
-		from.Send(failure(id, err))
-	}
+	err := error(actor.Errorf(actor.Internal, "what takes messages for %.200q called runtime.Goexit", d.Path))
+	defer func() {
+		if err != nil {
+			l.end(id)
+			from.Send(failure(id, err))
+		}
+	}()
+	err = in.node.deliver(ctx, d)
 }
 
 func (in *inbound) reply(from *transport.Inbound, id uint64, reply any) {
