@@ -33,11 +33,12 @@ func isBuiltIn(c Codec) bool {
 	return false
 }
 
-var codingMethods = []reflect.Type{
-	reflect.TypeFor[codec.Selfer](),
-	reflect.TypeFor[encoding.BinaryMarshaler](), reflect.TypeFor[encoding.BinaryUnmarshaler](),
-	reflect.TypeFor[encoding.TextMarshaler](), reflect.TypeFor[encoding.TextUnmarshaler](),
-	reflect.TypeFor[json.Marshaler](), reflect.TypeFor[json.Unmarshaler](),
+// hasCodingMethods reports whether t, or a pointer to it, has a method that a built-in codec
+// calls.
+func hasCodingMethods(t reflect.Type) bool {
+	return has[codec.Selfer](t) || has[json.Marshaler](t) || has[json.Unmarshaler](t) ||
+		has[encoding.BinaryMarshaler](t) || has[encoding.BinaryUnmarshaler](t) ||
+		has[encoding.TextMarshaler](t) || has[encoding.TextUnmarshaler](t)
 }
 
 // isForeign reports whether a built-in codec may run code of the user for a t: its methods,
@@ -47,10 +48,8 @@ func isForeign(t reflect.Type, seen map[reflect.Type]bool) bool {
 		return false
 	}
 	seen[t] = true
-	for _, methods := range codingMethods {
-		if reflect.PointerTo(t).Implements(methods) {
-			return true
-		}
+	if hasCodingMethods(t) {
+		return true
 	}
 	switch t.Kind() {
 	case reflect.Interface:
