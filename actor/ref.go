@@ -110,8 +110,8 @@ type Recipient interface {
 	// call has failed, or the envelope's context has ended.
 	Ask(e Envelope) error
 	// Watch calls ended once, when the recipient has ended or its node is
-	// lost; reason is nil if it stopped by itself. ended must not block. cancel
-	// takes the watch back.
+	// lost; reason is nil if it stopped by itself. ended must not block; if it
+	// panics, that is logged. cancel takes the watch back.
 	Watch(ended func(reason error)) (cancel func(), err error)
 	// String returns the path.
 	String() string

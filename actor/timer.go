@@ -22,8 +22,8 @@ func After[P any, M Message[P]](ctx *Context, d time.Duration, m M) *Timer {
 }
 
 // Every is After, again and again, with d between. It skips a beat rather than
-// queue one beside another that has not been handled, which may be stashed. A d below a millisecond
-// counts as one.
+// queue one beside another that has not been handled, which may be stashed. A d below a
+// millisecond counts as one.
 func Every[P any, M Message[P]](ctx *Context, d time.Duration, m M) *Timer {
 	d = max(d, time.Millisecond)
 	return ctx.in.startTimer(m, d, d)

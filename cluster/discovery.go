@@ -6,7 +6,7 @@ import "context"
 // be complete or right: the membership takes over from the first contact on, and
 // every peer must prove that it belongs. Several run at once. Package discovery
 // holds those that ship, discoverytest the conformance suite for further ones.
-// Methods may be called concurrently.
+// Methods may be called concurrently; a panic counts as an error.
 type Discovery interface {
 	// Name is what logs call it, such as "mdns".
 	Name() string

@@ -16,7 +16,8 @@ import (
 // own, and actors that are there when they are needed. Package virtual is one. A request
 // with the mark of actor.Idempotent to such an actor of another node fails with
 // Unavailable when that node has not reacted for a second. The methods of an Extension may
-// be called concurrently and must not block.
+// be called concurrently and must not block. If Deliver panics, the message fails with
+// Internal.
 type Extension interface {
 	// Resolve returns what stands behind a path that begins with the extension's
 	// name and "://".
