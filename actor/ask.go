@@ -79,4 +79,4 @@ func isNil(m any) bool {
 	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
 }
 
-func nilMessage(m any) error { return notRun(InvalidArgument, "a nil %T is not a message", m) }
+func nilMessage(m any) *Error { return notRun(InvalidArgument, "a nil %T is not a message", m) }

@@ -117,13 +117,13 @@ func TestUnknownMessages(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 	tell(t, ref, Unheard{})
-	tell(t, ref, &Note{}) // the handler takes a Note
+	tell(t, ref, &Unheard{})
 	handled(t, ref)
 	all := dead.get()
 	if len(all) != 2 || all[0].Reason.Code != actor.Unimplemented || all[0].Name != "actor_test.Unheard" {
 		t.Fatalf("%+v", all)
 	}
-	if !strings.Contains(all[1].Reason.Message, "*actor_test.Note") {
+	if !strings.Contains(all[1].Reason.Message, "*actor_test.Unheard") {
 		t.Errorf("the error must tell the pointer from the value: %v", all[1].Reason)
 	}
 }

@@ -53,8 +53,16 @@ type request interface {
 	fail(err error)
 }
 
+// requestFor is a request that is answered by an R, in whatever form its message is.
+type requestFor[R any] interface {
+	request
+	enter(in *incarnation) (ctx *Context, waited bool)
+	answer(reply R, err error)
+}
+
 func (k *call[Q, R]) context() context.Context { return k.Context.base }
 func (k *call[Q, R]) payload() any             { return k.message }
+func (*call[Q, R]) messageType() reflect.Type  { return reflect.TypeFor[Q]() }
 
 func (k *call[Q, R]) replyTarget() any { return decodeTarget(&k.reply) }
 

@@ -29,7 +29,10 @@ type cell struct {
 		entry   *entry
 	}
 	current  Envelope
-	stashed  bool // current is in the stash
+	timer    *Timer // whose message current is; nil for any other
+	stashed  bool   // current is in the stash
+	checking bool   // the guard has been asked about current
+	unharmed bool   // it was the guard that failed
 	stash    []Envelope
 	children map[string]*cell // by id
 	failures failures
@@ -48,10 +51,11 @@ func newCell(s *System, parent *incarnation, d *definition, path, name string) (
 	c := &cell{system: s, parent: parent, def: d, path: path, uid: s.nextUID(), table: d.table}
 	c.now.Store(newIncarnation(c))
 	c.id = FormatPath(name, c.uid)
-	config := engine.Config[Envelope]{Name: c.id, Queue: d.queue(c.dropped), Behavior: c}
-	if config.Queue == nil {
-		return nil, Errorf(InvalidArgument, "actor %q: the function given to Mailbox returned nil", d.name)
+	queue, err := d.queue(c.dropped)
+	if err != nil {
+		return nil, err
 	}
+	config := engine.Config[Envelope]{Name: c.id, Queue: queue, Behavior: c}
 	if parent == nil {
 		c.process = engine.NewProcess(s.engine, config)
 	} else {
@@ -140,7 +144,9 @@ func (c *cell) refused(ctx context.Context, err error) *Error {
 
 // Watch implements Recipient.
 func (c *cell) Watch(ended func(reason error)) (func(), error) {
-	return c.process.WatchFunc(func() { ended(c.ending) }), nil
+	return c.process.WatchFunc(func() {
+		c.contain("a watcher of it", func() { ended(c.ending) })
+	}), nil
 }
 
 // handlerNamed returns the handler for a message from another node, nil if there
@@ -180,15 +186,16 @@ var errToldToStop = Errorf(Unavailable, "the actor was told to stop")
 // Receive implements engine.Behavior: the hot path.
 func (c *cell) Receive(e Envelope) {
 	t := reflect.TypeOf(e.message)
-	if (t != c.last.message || t == nil) && !c.find(t) {
+	if (t != c.last.message || t == nil) && !c.find(e.message, t) {
 		c.receiveOther(e)
 		return
 	}
+	c.current, c.stashed = e, false
 	if c.def.guard != nil && !c.admitted(e) {
+		c.current = Envelope{}
 		return
 	}
 	entry := c.last.entry // the handler may become another
-	c.current, c.stashed = e, false
 	c.begins()
 	if err := entry.invoke(c, e.message); err != nil && !isDeferral(err) {
 		c.system.log.Warn("the handler of a cast returned an error",
@@ -197,26 +204,25 @@ func (c *cell) Receive(e Envelope) {
 	c.current = Envelope{}
 }
 
-func (c *cell) find(t reflect.Type) bool {
-	entry, ok := c.table.byType[t]
-	if ok {
-		c.last.message, c.last.entry = t, entry
-		c.doing.Store(&entry.name)
+// find sets last for message, whose dynamic type is t, and reports whether it has a
+// handler.
+func (c *cell) find(message any, t reflect.Type) bool {
+	entry, fixed := c.table.find(message)
+	if entry == nil {
+		return false
 	}
-	return ok
+	if !fixed {
+		t = nil
+	}
+	c.last.message, c.last.entry = t, entry
+	c.doing.Store(&entry.name)
+	return true
 }
 
 func (c *cell) receiveOther(e Envelope) {
-	switch m := e.message.(type) {
-	case *Timer:
-		m.tick()
+	if t, ok := e.message.(*Timer); ok {
+		t.tick()
 		return
-	case request:
-	case carrier: // perhaps told as an interface: its dynamic type counts
-		if entry := c.table.byType[reflect.TypeOf(m.payload())]; entry != nil {
-			c.Receive(Envelope{message: entry.carry(m.context(), m.payload())})
-			return
-		}
 	}
 	c.system.undelivered(e, c, notRun(Unimplemented, "%s has no handler for %T", c, e.Message()))
 }
@@ -238,7 +244,16 @@ func (c *cell) Failed(value any, stack []byte) {
 		if c.stashed {
 			c.stash = c.stash[:len(c.stash)-1]
 		}
+		if c.timer != nil {
+			c.timer.handled(c.stashed)
+		}
 		attrs = append(attrs, "message", c.system.names.of(e.Message()))
+		if c.checking {
+			c.checking, c.unharmed = false, true
+			c.system.log.Error("the guard of an actor failed, and so refused a message", attrs...)
+			c.system.undelivered(e, c, notRun(Internal, "the guard of %s failed, and so refused the message: %s", c, describe(value)))
+			return
+		}
 		c.system.undelivered(e, c, c.crashed(value))
 	}
 	c.system.log.Error("actor failed", attrs...)
@@ -246,6 +261,10 @@ func (c *cell) Failed(value any, stack []byte) {
 
 // Supervise implements engine.Behavior.
 func (c *cell) Supervise(value any) engine.Decision {
+	if c.unharmed {
+		c.unharmed = false
+		return engine.Decision{Directive: engine.Resume}
+	}
 	decision := c.def.supervision.decide(&c.failures, value, time.Now())
 	if decision.Directive != engine.Restart && decision.Directive != engine.Resume {
 		c.ending = &Error{Code: Internal, Message: c.String() + " failed and was not restarted: " + describe(value)}
@@ -286,19 +305,4 @@ func (c *cell) stop() {
 	c.halted.Store(true)
 	c.process.Stop()
 	c.now.Load().end(errToldToStop)
-}
-
-// contain runs user code that must not end the turn, neither by a panic nor by
-// runtime.Goexit.
-func (c *cell) contain(what string, f func()) {
-	ended := make(chan struct{})
-	err := error(engine.ErrGoexit)
-	go func() {
-		defer close(ended)
-		err = guard(what, func() error { f(); return nil })
-	}()
-	<-ended
-	if err != nil {
-		c.system.log.Error("actor did not end cleanly", "actor", c.path, "error", err)
-	}
 }

@@ -21,8 +21,9 @@ type Codecs struct {
 }
 
 type choice struct {
-	codec Codec
-	err   error
+	codec   Codec
+	foreign bool // see isForeign
+	err     error
 }
 
 // NewCodecs returns the choice that [WithCodec] describes. preferred may be nil.
@@ -49,26 +50,42 @@ func (c *Codecs) For(t reflect.Type) (Codec, error) {
 	if t == nil {
 		return c.plain, nil // an untyped nil
 	}
+	chosen := c.choiceFor(t)
+	return chosen.codec, chosen.err
+}
+
+func (c *Codecs) choiceFor(t reflect.Type) choice {
 	known, ok := c.chosen.Load(t)
 	if !ok {
 		known, _ = c.chosen.LoadOrStore(t, c.choose(t))
 	}
-	chosen := known.(choice)
-	return chosen.codec, chosen.err
+	return known.(choice)
+}
+
+// decoder returns the codec for a value of type t that came with that content type.
+func (c *Codecs) decoder(contentType string, t reflect.Type) (Codec, error) {
+	named, err := c.Named(contentType)
+	if err != nil || isBuiltIn(named) && !c.choiceFor(t).foreign {
+		return named, err
+	}
+	return isolated{named}, nil
 }
 
 func (c *Codecs) choose(t reflect.Type) choice {
-	chosen := choice{codec: c.plain}
+	chosen := choice{codec: c.plain, foreign: isForeign(t, make(map[reflect.Type]bool))}
 	m := protoType(t)
 	if m != nil {
 		chosen.codec = c.proto
 	}
 	err := CheckType(chosen.codec, t)
 	if err != nil {
-		return choice{err: Errorf(InvalidArgument, "values of type %s cannot be kept or sent: %w", t, err)}
+		return choice{foreign: chosen.foreign, err: Errorf(InvalidArgument, "values of type %s cannot be kept or sent: %w", t, err)}
 	}
 	if m != nil && isRecursive(m.Descriptor()) {
 		chosen.codec = verified{chosen.codec}
+	}
+	if chosen.foreign || !isBuiltIn(chosen.codec) {
+		chosen.codec = isolated{chosen.codec}
 	}
 	return chosen
 }
@@ -89,7 +106,7 @@ func CheckType(codec Codec, t reflect.Type) error {
 	if !ok {
 		return nil
 	}
-	return guard("CheckType", func() error { return k.CheckType(t) })
+	return contained("CheckType", func() error { return k.CheckType(t) })
 }
 
 // verified is a codec that encodes only what it can decode. It is for messages that may

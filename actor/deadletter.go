@@ -1,7 +1,6 @@
 package actor
 
 import (
-	"fmt"
 	"log/slog"
 	"reflect"
 	"sync"
@@ -43,7 +42,7 @@ func (s *System) DeadLetter(d DeadLetter) {
 	s.dead.count.Add(1)
 	s.dead.log(s.log, d)
 	if s.dead.handle != nil {
-		if err := guard("the handler of dead letters", func() error { s.dead.handle(d); return nil }); err != nil {
+		if err := contained("the handler of dead letters", func() error { s.dead.handle(d); return nil }); err != nil {
 			s.log.Error("dead letter", "error", err)
 		}
 	}
@@ -107,6 +106,3 @@ func (n *names) of(message any) string {
 	n.byType.Store(t, name)
 	return name
 }
-
-// describe returns the text of a recovered value, whose methods may panic.
-func describe(value any) string { return fmt.Sprint(value) }

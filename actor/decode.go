@@ -6,7 +6,11 @@ import "reflect"
 // references in it to the system: the inverse of [System.Encode]. Its error is
 // InvalidArgument.
 func (s *System) Decode(contentType string, data []byte, target any) error {
-	codec, err := s.codecs.Named(contentType)
+	t := reflect.TypeOf(target)
+	if t == nil || t.Kind() != reflect.Pointer {
+		return Errorf(InvalidArgument, "a %T is not a pointer to decode into", target)
+	}
+	codec, err := s.codecs.decoder(contentType, t.Elem())
 	if err != nil {
 		return Errorf(InvalidArgument, "%w", err)
 	}
@@ -14,7 +18,7 @@ func (s *System) Decode(contentType string, data []byte, target any) error {
 		if err := codec.Decode(data, target); err != nil {
 			return err
 		}
-		s.bind(reflect.TypeOf(target).Elem(), target)
+		s.bind(t.Elem(), target)
 		return nil
 	})
 	if err != nil {

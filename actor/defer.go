@@ -48,7 +48,12 @@ func (c *Context) Stash() error {
 	case len(cell.stash) >= cell.def.stashLimit:
 		return notRun(ResourceExhausted, "the stash of %s is full", cell)
 	}
-	cell.stash = append(cell.stash, cell.current)
+	e := cell.current
+	if cell.timer != nil { // it decides, when it is handled, whether its message still counts
+		e = Envelope{message: cell.timer}
+		cell.timer.stashed()
+	}
+	cell.stash = append(cell.stash, e)
 	cell.stashed = true
 	return stashedNow
 }

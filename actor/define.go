@@ -25,7 +25,7 @@ type definition struct {
 	create      func() any
 	table       *table
 	supervision Supervision
-	queue       func(dropped func(Envelope)) mailbox.Queue[Envelope]
+	queue       func(dropped func(Envelope)) (mailbox.Queue[Envelope], error)
 	stashLimit  int
 	guard       func() error
 	known       string // to users by these words, instead of its path
@@ -107,25 +107,35 @@ func (f defineOption) applyDefine(d *definition) { f(d) }
 // one more. The default is a mailbox without a bound.
 func BoundedMailbox(capacity int, overflow mailbox.Overflow) DefineOption {
 	return defineOption(func(d *definition) {
-		d.queue = func(dropped func(Envelope)) mailbox.Queue[Envelope] {
-			return mailbox.NewBounded(capacity, overflow, dropped)
+		d.queue = func(dropped func(Envelope)) (mailbox.Queue[Envelope], error) {
+			return mailbox.NewBounded(capacity, overflow, dropped), nil
 		}
 	})
 }
 
 // Mailbox lets create make the queue of each actor. The queue must call dropped
-// for every message that it accepted and then gave up; it becomes a dead letter.
+// for every message that it accepted and then gave up; it becomes a dead letter. If create
+// returns nil or panics, Spawn fails.
 func Mailbox(create func(dropped func(Envelope)) mailbox.Queue[Envelope]) DefineOption {
 	return defineOption(func(d *definition) {
-		d.queue = create
+		d.queue = func(dropped func(Envelope)) (queue mailbox.Queue[Envelope], err error) {
+			err = contained("the function given to Mailbox", func() error { queue = create(dropped); return nil })
+			switch {
+			case err != nil:
+				return nil, Errorf(Internal, "actor %q: %w", d.name, err)
+			case queue == nil:
+				return nil, Errorf(InvalidArgument, "actor %q: the function given to Mailbox returned nil", d.name)
+			}
+			return queue, nil
+		}
 		if create == nil && d.invalid == nil {
 			d.invalid = Errorf(InvalidArgument, "actor %q: Mailbox needs a function that makes the queue", d.name)
 		}
 	})
 }
 
-func unboundedQueue(func(Envelope)) mailbox.Queue[Envelope] {
-	return mailbox.NewUnbounded[Envelope]()
+func unboundedQueue(func(Envelope)) (mailbox.Queue[Envelope], error) {
+	return mailbox.NewUnbounded[Envelope](), nil
 }
 
 // KnownAs sets what errors about stopping call the actor: what users know it by, as

@@ -36,7 +36,7 @@ func (s *System) Deliver(ctx context.Context, d Delivery) error {
 	if d.Reply != nil && !entry.call {
 		return notRun(Unimplemented, "%s is told, not asked: it has no reply", d.Message)
 	}
-	codec, err := s.codecs.Named(d.ContentType)
+	codec, err := s.codecs.decoder(d.ContentType, entry.travels[0])
 	if err != nil {
 		return notRun(InvalidArgument, "%s", AsError(err).Message)
 	}
@@ -74,12 +74,13 @@ func (s *System) DecodeReply(e Envelope, contentType string, payload []byte) err
 	if !ok {
 		return Errorf(InvalidArgument, "%s has no reply", s.MessageName(e))
 	}
-	codec, err := s.codecs.Named(contentType)
+	target := k.replyTarget()
+	codec, err := s.codecs.decoder(contentType, reflect.TypeOf(target).Elem())
 	if err != nil {
 		return Errorf(InvalidArgument, "the reply: %w", err)
 	}
 	err = guard("decoding", func() error {
-		if err := codec.Decode(payload, k.replyTarget()); err != nil {
+		if err := codec.Decode(payload, target); err != nil {
 			return err
 		}
 		k.bindReply(s)

@@ -3,8 +3,6 @@ package actor
 import (
 	"reflect"
 	"strings"
-
-	"google.golang.org/protobuf/proto"
 )
 
 // typeName is how a message or protocol is called on the wire: the full name of
@@ -12,10 +10,8 @@ import (
 // looks it up among the handlers of one actor only, so that it need not be
 // unique in the world, and a module may move without breaking its peers.
 func typeName(t reflect.Type) string {
-	if t.Kind() == reflect.Pointer {
-		if m, ok := reflect.New(t.Elem()).Interface().(proto.Message); ok {
-			return string(m.ProtoReflect().Descriptor().FullName())
-		}
+	if m := protoType(t); m != nil {
+		return string(m.Descriptor().FullName())
 	}
 	return strings.TrimPrefix(t.String(), "*")
 }

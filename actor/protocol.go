@@ -1,5 +1,7 @@
 package actor
 
+import "reflect"
+
 // Message is a message of protocol P. A type becomes one by embedding [Call] or
 // [Cast], or by having the method itself, as a protobuf message does.
 type Message[P any] interface{ ActorProtocol(P) }
@@ -34,8 +36,14 @@ type Idempotent struct{}
 // ActorIdempotent marks the message; it is never called.
 func (Idempotent) ActorIdempotent() {}
 
-// IsIdempotent reports whether message carries the mark of [Idempotent].
+type idempotent interface{ ActorIdempotent() }
+
+// IsIdempotent reports whether message, or a pointer to it, carries the mark of
+// [Idempotent].
 func IsIdempotent(message any) bool {
-	_, ok := message.(interface{ ActorIdempotent() })
-	return ok
+	if _, ok := message.(idempotent); ok {
+		return true
+	}
+	t := reflect.TypeOf(message)
+	return t != nil && t.Kind() != reflect.Pointer && reflect.PointerTo(t).Implements(reflect.TypeFor[idempotent]())
 }

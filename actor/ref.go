@@ -1,6 +1,9 @@
 package actor
 
-import "context"
+import (
+	"context"
+	"reflect"
+)
 
 // Ref is a reference to whatever takes messages of protocol P: an actor here or
 // on another node, or a service with many instances. It is a small value, may be
@@ -107,8 +110,8 @@ type Recipient interface {
 	// call has failed, or the envelope's context has ended.
 	Ask(e Envelope) error
 	// Watch calls ended once, when the recipient has ended or its node is
-	// lost; reason is nil if it stopped by itself. ended must not block. cancel
-	// takes the watch back.
+	// lost; reason is nil if it stopped by itself. ended must not block; if it
+	// panics, that is logged. cancel takes the watch back.
 	Watch(ended func(reason error)) (cancel func(), err error)
 	// String returns the path.
 	String() string
@@ -123,6 +126,7 @@ type Envelope struct {
 type carrier interface {
 	context() context.Context
 	payload() any
+	messageType() reflect.Type // as its sender named it, perhaps an interface
 }
 
 // told is a cast with its sender's context.
@@ -133,6 +137,7 @@ type told[M any] struct {
 
 func (t *told[M]) context() context.Context { return t.from }
 func (t *told[M]) payload() any             { return t.message }
+func (*told[M]) messageType() reflect.Type  { return reflect.TypeFor[M]() }
 
 // Context returns the sender's context, with its deadline and values; nil if it
 // gave none.

@@ -29,7 +29,7 @@ const (
 // fill all but Decide; a change counts for definitions that are made after it.
 type Supervision struct {
 	// Decide chooses by the recovered value. Nil always restarts. It must not
-	// block; a panic in it counts as Stop.
+	// block; a panic in it, or runtime.Goexit, counts as Stop.
 	Decide func(failure any) Directive `koanf:"-"`
 	// MaxRestarts is how many restarts within Within are tried before the actor
 	// is stopped. 0, the default, is no limit.
@@ -92,8 +92,8 @@ func (s *Supervision) choose(value any) (directive Directive) {
 		return Restart
 	}
 	directive = Stop
-	defer func() { _ = recover() }()
-	return s.Decide(value)
+	_ = contained("Decide", func() error { directive = s.Decide(value); return nil })
+	return directive
 }
 
 // rememberedFailures bounds what is remembered of an actor that fails for ever: by then

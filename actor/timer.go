@@ -15,21 +15,22 @@ type Timer struct {
 }
 
 // After lets the actor get m in its mailbox once d has passed. The timer ends
-// with the actor, and with a restart.
+// with the actor, and with a restart, and so does its message, stashed or not. A nil m
+// becomes a dead letter.
 func After[P any, M Message[P]](ctx *Context, d time.Duration, m M) *Timer {
 	return ctx.in.startTimer(m, d, 0)
 }
 
 // Every is After, again and again, with d between. It skips a beat rather than
-// queue one beside another that has not been handled. A d below a millisecond
-// counts as one.
+// queue one beside another that has not been handled, which may be stashed. A d below a
+// millisecond counts as one.
 func Every[P any, M Message[P]](ctx *Context, d time.Duration, m M) *Timer {
 	d = max(d, time.Millisecond)
 	return ctx.in.startTimer(m, d, d)
 }
 
-// Stop ends the timer. Its message, if not handled yet, will not be. Call it from
-// the actor only.
+// Stop ends the timer. Its message, if not handled yet, will not be, even if it was
+// stashed. Call it from the actor only.
 func (t *Timer) Stop() {
 	t.timer.Stop()
 	delete(t.in.timers, t)
@@ -63,10 +64,34 @@ func (t *Timer) tick() {
 	}
 	if t.every > 0 {
 		t.timer.Reset(t.every)
-	} else {
-		delete(t.in.timers, t)
 	}
-	t.in.cell.Receive(Envelope{message: t.message})
+	c := t.in.cell
+	c.timer, c.stashed = t, false
+	if isNil(t.message) {
+		c.system.undelivered(Envelope{message: t.message}, c, nilMessage(t.message))
+	} else {
+		c.Receive(Envelope{message: t.message})
+	}
+	if !c.stashed {
+		t.handled(false)
+	}
+	c.timer = nil
+}
+
+// stashed holds back the next beat until this one is handled.
+func (t *Timer) stashed() { t.timer.Stop() }
+
+// handled is called when the message has been handled; after stashed, if that is taken
+// back.
+func (t *Timer) handled(stashed bool) {
+	t.in.cell.timer = nil
+	switch _, runs := t.in.timers[t]; {
+	case !runs:
+	case t.every == 0:
+		delete(t.in.timers, t)
+	case stashed:
+		t.timer.Reset(t.every)
+	}
 }
 
 // missed is called when the mailbox is full, or the actor ends: then the timer

@@ -185,3 +185,91 @@ func TestTimersThatFireAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func TestAStashedTimerMessageEndsWithItsTimer(t *testing.T) {
+	for name, end := range map[string]func(ctx *actor.Context, timers []*actor.Timer){
+		"stopped": func(ctx *actor.Context, timers []*actor.Timer) {
+			for _, timer := range timers {
+				timer.Stop()
+			}
+			ctx.Unstash()
+		},
+		"stopped once it waits in the mailbox again": func(ctx *actor.Context, timers []*actor.Timer) {
+			ctx.Unstash()
+			for _, timer := range timers {
+				timer.Stop()
+			}
+		},
+		"restarted": func(*actor.Context, []*actor.Timer) { panic("no") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				g := &gate{}
+				ref := spawn(t, newSystem(t), g.script())
+				var timers []*actor.Timer
+				do(t, ref, func(ctx *actor.Context) error {
+					timers = append(timers, actor.After(ctx, time.Second, Note{N: 1}), actor.Every(ctx, 3*time.Second, Note{N: 2}))
+					return nil
+				})
+				elapse(10 * time.Second)
+				synctest.Wait()
+				_, _ = compute(ref, func(ctx *actor.Context) (any, error) {
+					g.open = true
+					end(ctx, timers)
+					return nil, nil
+				})
+				tell(t, ref, Note{N: 3})
+				elapse(time.Minute)
+				synctest.Wait()
+				if !equal(g.got, []int{3}) {
+					t.Error(g.got)
+				}
+			})
+		})
+	}
+}
+
+func TestAStashedBeatHoldsBackTheNext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &gate{}
+		ref := spawn(t, newSystem(t), g.script())
+		do(t, ref, func(ctx *actor.Context) error {
+			actor.After(ctx, time.Second, Note{N: 1})
+			actor.Every(ctx, 10*time.Second, Note{N: 2})
+			return nil
+		})
+		elapse(time.Minute)
+		synctest.Wait()
+		do(t, ref, g.opens)
+		elapse(25 * time.Second)
+		synctest.Wait()
+		if !equal(g.got, []int{1, 2, 2, 2}) {
+			t.Error(g.got)
+		}
+	})
+}
+
+func TestACrashOnATimersMessageIsADeadLetter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var dead letters
+		beats := 0
+		resume := actor.Supervised(actor.Supervision{Decide: func(any) actor.Directive { return actor.Resume }})
+		ref := spawn(t, newSystem(t, dead.option()), script{options: []actor.DefineOption{resume}, note: func(ctx *actor.Context, m Note) error {
+			if beats++; beats < 3 {
+				_ = ctx.Stash()
+				panic("no")
+			}
+			return nil
+		}})
+		do(t, ref, func(ctx *actor.Context) error {
+			actor.Every(ctx, time.Second, Note{N: 1})
+			return nil
+		})
+		elapse(5*time.Second + time.Second/2)
+		synctest.Wait()
+		all := dead.get()
+		if len(all) != 2 || all[0].Message != (Note{N: 1}) || all[0].Reason.Code != actor.Internal || beats != 5 {
+			t.Errorf("%+v, and %d beats", all, beats)
+		}
+	})
+}

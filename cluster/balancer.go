@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"math/rand/v2"
+	"reflect"
 	"sync/atomic"
 
 	"github.com/cespare/xxhash/v2"
@@ -14,7 +15,8 @@ import (
 // called concurrently.
 type Balancer interface {
 	// Pick returns the index of one of candidates, which are never none, sorted
-	// by node, and not to be kept or changed. An error goes to the sender.
+	// by node, and not to be kept or changed. message is as its sender gave it, a value
+	// or a pointer. An error goes to the sender, and so does a panic, as Internal.
 	Pick(message any, candidates []Instance) (int, error)
 }
 
@@ -40,11 +42,12 @@ func (r *RoundRobin) Pick(_ any, candidates []Instance) (int, error) {
 // is rendezvous hashing (Thaler and Ravishankar, 1998), so that all nodes agree
 // without talking.
 type ConsistentHash struct {
-	// Key returns the key of a message. Nil asks the message itself; see [Keyed].
+	// Key returns the key of a message, which is as its sender gave it, a value or a
+	// pointer. Nil asks the message itself; see [Keyed].
 	Key func(message any) string
 }
 
-// Keyed is a message that knows the key to route it by.
+// Keyed is a message that knows, itself or by a pointer to it, the key to route it by.
 type Keyed interface{ RouteKey() string }
 
 // Pick implements [Balancer]. A message without a key is InvalidArgument.
@@ -69,6 +72,11 @@ func (h ConsistentHash) keyOf(message any) (string, error) {
 	}
 	if k, ok := message.(Keyed); ok {
 		return k.RouteKey(), nil
+	}
+	if t := reflect.TypeOf(message); t != nil && reflect.PointerTo(t).Implements(reflect.TypeFor[Keyed]()) {
+		pointer := reflect.New(t)
+		pointer.Elem().Set(reflect.ValueOf(message))
+		return pointer.Interface().(Keyed).RouteKey(), nil
 	}
 	return "", actor.Errorf(actor.InvalidArgument, "%T has no key to be routed by: give it a method RouteKey() string, or set ConsistentHash.Key", message)
 }

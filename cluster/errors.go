@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"unicode/utf8"
 
 	"github.com/troupe-go/troupe/actor"
 	"github.com/troupe-go/troupe/cluster/internal/transport"
@@ -92,5 +93,9 @@ func truncate(text string) string {
 	if len(text) <= maxErrorText {
 		return text
 	}
-	return text[:maxErrorText] + "…"
+	end := maxErrorText
+	for end > maxErrorText-utf8.UTFMax && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + "…"
 }

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"maps"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -15,7 +16,8 @@ import (
 // own, and actors that are there when they are needed. Package virtual is one. A request
 // with the mark of actor.Idempotent to such an actor of another node fails with
 // Unavailable when that node has not reacted for a second. The methods of an Extension may
-// be called concurrently and must not block.
+// be called concurrently and must not block. If Deliver panics, the message fails with
+// Internal.
 type Extension interface {
 	// Resolve returns what stands behind a path that begins with the extension's
 	// name and "://".
@@ -100,8 +102,15 @@ func (x *extensions) of(path string) Extension {
 	return nil
 }
 
-// deliver gives a message from another node to the actor it is for.
-func (n *Node) deliver(ctx context.Context, d actor.Delivery) error {
+// deliver gives a message from another node to the actor it is for. What it calls may be
+// the user's.
+func (n *Node) deliver(ctx context.Context, d actor.Delivery) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = actor.Errorf(actor.Internal, "what takes messages for %.200q panicked: %v", d.Path, v)
+			n.log.Error("a message from another node was not delivered", "to", d.Path, "error", err, "stack", string(debug.Stack()))
+		}
+	}()
 	if x := n.extensions.of(d.Path); x != nil {
 		return x.Deliver(ctx, d)
 	}

@@ -78,7 +78,7 @@ func (f *finder) start(ctx context.Context, address string) error {
 func (f *finder) announce(ctx context.Context, w Discovery, address string) error {
 	ctx, cancel := context.WithTimeout(ctx, announceTimeout)
 	defer cancel()
-	return guarded(func() error { return w.Announce(ctx, f.node.cluster, f.node.name, address) })
+	return contained("Announce", func() error { return w.Announce(ctx, f.node.cluster, f.node.name, address) })
 }
 
 // each calls do for all ways at once. The channels, in the order of the ways, close when
@@ -115,23 +115,6 @@ func (f *finder) await(ctx context.Context, what string, all []<-chan struct{}) 
 	return nil
 }
 
-// guarded calls the code of a user, and makes an error of its panic or end.
-func guarded(call func() error) error {
-	err := errors.New("it ended its goroutine")
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		defer func() {
-			if v := recover(); v != nil {
-				err = fmt.Errorf("it panicked: %v", v)
-			}
-		}()
-		err = call()
-	}()
-	<-ended
-	return err
-}
-
 // stop ends what start began. It returns when ctx ends, even if a discovery does not.
 func (f *finder) stop(ctx context.Context) {
 	if f.cancel == nil {
@@ -141,7 +124,7 @@ func (f *finder) stop(ctx context.Context) {
 	wait(ctx, &f.wg)
 	var withdrawing sync.WaitGroup
 	f.each(&withdrawing, func(w Discovery, _ func()) {
-		if err := guarded(func() error { return w.Withdraw(ctx) }); err != nil {
+		if err := contained("Withdraw", func() error { return w.Withdraw(ctx) }); err != nil {
 			f.node.log.Debug("discovery was not withdrawn", "way", w.Name(), "error", err)
 		}
 	})
@@ -214,7 +197,7 @@ func (f *finder) look(life context.Context, find func(context.Context, string) (
 func (f *finder) find(ctx context.Context, find func(context.Context, string) ([]string, error)) (addresses []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, findTimeout)
 	defer cancel()
-	err = guarded(func() (err error) {
+	err = contained("Find", func() (err error) {
 		addresses, err = find(ctx, f.node.cluster)
 		return err
 	})

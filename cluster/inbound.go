@@ -94,13 +94,26 @@ func (in *inbound) delivery(l *lane, v *wire.View) actor.Delivery {
 
 func (in *inbound) cast(from *transport.Inbound, l *lane, v *wire.View) {
 	d := in.delivery(l, v)
-	if err := in.node.deliver(in.caller(from, l, v), d); err != nil {
-		in.node.system.DeadLetter(actor.DeadLetter{
-			To:     "actor://" + in.node.name + "/" + actor.FormatPath(d.Path, d.UID),
-			Name:   d.Message,
-			Reason: actor.AsError(err),
-		})
-	}
+	err, returned := error(nil), false
+	defer func() {
+		if !returned {
+			err = hasLeft(d)
+		}
+		if err != nil {
+			in.node.system.DeadLetter(actor.DeadLetter{
+				To:     "actor://" + in.node.name + "/" + actor.FormatPath(d.Path, d.UID),
+				Name:   d.Message,
+				Reason: actor.AsError(err),
+			})
+		}
+	}()
+	err = in.node.deliver(in.caller(from, l, v), d)
+	returned = true
+}
+
+// hasLeft is the error for a message when what takes it does not return.
+func hasLeft(d actor.Delivery) error {
+	return actor.Errorf(actor.Internal, "what takes messages for %.200q called runtime.Goexit", d.Path)
 }
 
 func (in *inbound) call(from *transport.Inbound, l *lane, v *wire.View) {
@@ -118,10 +131,18 @@ func (in *inbound) call(from *transport.Inbound, l *lane, v *wire.View) {
 		}
 		in.reply(from, id, reply)
 	}
-	if err := in.node.deliver(ctx, d); err != nil {
-		l.end(id)
-		from.Send(failure(id, err))
-	}
+	err, returned := error(nil), false
+	defer func() {
+		if !returned {
+			err = hasLeft(d)
+		}
+		if err != nil {
+			l.end(id)
+			from.Send(failure(id, err))
+		}
+	}()
+	err = in.node.deliver(ctx, d)
+	returned = true
 }
 
 func (in *inbound) reply(from *transport.Inbound, id uint64, reply any) {

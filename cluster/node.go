@@ -40,6 +40,7 @@ type Node struct {
 	directory *directory
 	finder    *finder
 	avoided   avoided
+	unhandled unhandled
 	payloads  payloadPool
 	inbound   *inbound
 	store     *Store

@@ -96,19 +96,25 @@ func (r remote) Watch(ended func(reason error)) (func(), error) {
 	if err := r.node.present(); err != nil {
 		return nil, err
 	}
+	told := func(reason error) {
+		failed := contained("a watcher", func() error { ended(reason); return nil })
+		if failed != nil {
+			r.node.log.Error("a watcher of an actor failed, and nothing else with it", "actor", r.String(), "error", failed)
+		}
+	}
 	p, err := r.node.link(r.name)
 	if err != nil {
-		ended(err)
+		told(err)
 		return func() {}, nil
 	}
 	w, err := p.Watch(&wire.Envelope{To: r.path, UID: r.uid}, func(v *wire.View, err error) {
 		switch {
 		case err != nil:
-			ended(fromTransport(err))
+			told(fromTransport(err))
 		case v.Code != uint32(actor.OK):
-			ended(&actor.Error{Code: actor.Code(v.Code), Reason: string(v.Reason), Message: string(v.Text)})
+			told(&actor.Error{Code: actor.Code(v.Code), Reason: string(v.Reason), Message: string(v.Text)})
 		default:
-			ended(nil)
+			told(nil)
 		}
 	})
 	if err != nil {

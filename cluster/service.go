@@ -20,8 +20,9 @@ const serviceScheme = "service:///"
 //
 // Where a message surely was not handled, it is tried again on another instance,
 // within the sender's deadline; a request with the mark of actor.Idempotent also
-// where its node was lost on the way, or has not reacted for a second. An instance that failed is left alone for a
-// while.
+// where its node was lost on the way, or has not reacted for a second. An instance that
+// failed is left alone for a while, and one without a handler for a type of messages gets
+// none of these while there are others. An error of all instances comes back at once.
 //
 // What the options leave open, the settings of the node may say; see [ServiceConfig].
 func Service[P any](n *Node, name string, options ...ServiceOption) actor.Ref[P] {
@@ -129,8 +130,8 @@ func (s service) try(ctx context.Context, e actor.Envelope, wait bool, send func
 		}
 		return err
 	}
-	var tried []instanceKey
-	var last error
+	var tried, refused []instanceKey // in this round, and for good
+	var last, refusal error
 	var pauses *backoff.ExponentialBackOff
 	policy := s.policyNow()
 	patient := wait && policy.patient
@@ -140,14 +141,14 @@ func (s service) try(ctx context.Context, e actor.Envelope, wait bool, send func
 				return nil, err
 			}
 		}
-		return s.pick(policy.balancer, message, tried)
+		return s.pick(policy.balancer, message, slices.Concat(refused, tried))
 	}
 	for attempt := 0; patient || attempt < maxAttempts; attempt++ {
 		if err := s.node.present(); err != nil {
 			return fail(err)
 		}
 		target, err := choose()
-		if last != nil && err != nil {
+		if err != nil && len(tried) > 0 {
 			if !wait {
 				return fail(last)
 			}
@@ -167,7 +168,7 @@ func (s service) try(ctx context.Context, e actor.Envelope, wait bool, send func
 			target, err = choose()
 		}
 		if err != nil {
-			return fail(cmp.Or(last, err))
+			return fail(cmp.Or(refusal, last, err))
 		}
 		if err = send(target.recipient, e); err == nil {
 			s.node.avoided.succeeded(target.key)
@@ -176,8 +177,15 @@ func (s service) try(ctx context.Context, e actor.Envelope, wait bool, send func
 			}
 			return nil
 		}
-		last = err
 		failure := actor.AsError(err)
+		if isRefusal(failure) { // it costs an instance next to nothing, and the budget nothing
+			refusal, refused = err, append(refused, target.key)
+			if failure.Code == actor.Unimplemented && s.node.unhandled.add(message, target.key) {
+				attempt-- // every instance is asked once
+			}
+			continue
+		}
+		last = err
 		if isInstanceFailure(failure) {
 			s.node.avoided.failed(target.key, func() bool { return s.pool().has(target.key) })
 		}
@@ -194,11 +202,11 @@ func (s service) try(ctx context.Context, e actor.Envelope, wait bool, send func
 			return fail(err)
 		}
 	}
-	return fail(last)
+	return fail(cmp.Or(last, refusal))
 }
 
 // pick chooses among the instances that have not been tried, and if possible among
-// those that have not failed lately.
+// those that handle such messages, and have not failed lately.
 func (s service) pick(balancer Balancer, message any, tried []instanceKey) (*instance, error) {
 	pool := s.pool()
 	if pool == nil {
@@ -207,30 +215,47 @@ func (s service) pick(balancer Balancer, message any, tried []instanceKey) (*ins
 	if len(tried) > 0 {
 		pool = pool.without(func(i *instance) bool { return slices.Contains(tried, i.key) })
 	}
+	if unable := s.node.unhandled.by(message); unable != nil {
+		if able := pool.without(unable); len(able.instances) > 0 {
+			pool = able
+		}
+	}
 	pool = s.node.avoided.good(pool)
 	if len(pool.instances) == 0 {
 		return nil, unavailable("no instance of service %q took the message", s.name)
 	}
 	index, err := balance(balancer, message, pool.public)
 	if err != nil {
-		return nil, err
+		return nil, unchosen(err)
 	}
 	return &pool.instances[index], nil
 }
 
 func balance(balancer Balancer, message any, candidates []Instance) (index int, err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = actor.Errorf(actor.Internal, "the %T panicked: %v", balancer, v)
-		}
-	}()
-	if index, err = balancer.Pick(message, candidates); err != nil {
-		return 0, err
+	switch b := balancer.(type) {
+	case Random, *RoundRobin: // no code of the user
+		return b.Pick(message, candidates)
 	}
-	if index < 0 || index >= len(candidates) {
+	failed := contained(fmt.Sprintf("the %T", balancer), func() error {
+		index, err = balancer.Pick(message, candidates)
+		return nil
+	})
+	switch {
+	case failed != nil:
+		return 0, actor.Errorf(actor.Internal, "%w", failed)
+	case err != nil:
+		return 0, err
+	case index < 0 || index >= len(candidates):
 		return 0, actor.Errorf(actor.Internal, "the %T picked instance %d of %d", balancer, index, len(candidates))
 	}
 	return index, nil
+}
+
+// unchosen is the error for a message that no balancer has chosen an instance for.
+func unchosen(err error) *actor.Error {
+	e := *actor.AsError(err)
+	e.NotRun = true
+	return &e
 }
 
 // pool are the instances of one service, also as a Balancer sees them, and what

@@ -121,13 +121,23 @@ func (j *Journal[E]) replay(ctx *actor.Context) error {
 		if err != nil {
 			return err
 		}
-		if j.config.onReplay != nil {
-			j.config.onReplay(j.sequence-from, max(total, j.sequence-from))
-		}
+		j.tellReplay(ctx, j.sequence-from, total)
 		if len(page) < limit {
 			return nil
 		}
 		limit = min(maxPage, max(1, pageBytes*len(page)/max(1, size)))
+	}
+}
+
+// tellReplay calls the function of [OnReplay], whose failure is its own affair.
+func (j *Journal[E]) tellReplay(ctx *actor.Context, replayed, total uint64) {
+	f := j.config.onReplay
+	if f == nil {
+		return
+	}
+	err := contained("the function given to OnReplay", func() error { f(replayed, max(total, replayed)); return nil })
+	if err != nil {
+		ctx.Log().Error("the recovery goes on without it", "error", err)
 	}
 }
 

@@ -28,7 +28,7 @@ type snapshotConfig struct {
 // since the last time, so that a recovery has no more than those to apply. take
 // returns the state, which is encoded before the next message; restore takes one
 // over. A snapshot that cannot be read is passed over, with a warning in the log,
-// for the one before, or for none. One that cannot be written is not missed: the
+// for the one before, or for none. One that cannot be taken or written is not missed: the
 // events are there. Upcasters convert old snapshots, as they do events.
 func SnapshotEvery[S any](events int, take func() S, restore func(S), upcasters ...Upcaster) JournalOption {
 	s, err := newSchema[S]("", upcasters)
@@ -126,7 +126,12 @@ func (j *Journal[E]) snapshotIfDue(ctx *actor.Context) {
 
 func (j *Journal[E]) writeSnapshot(ctx *actor.Context) error {
 	c := &j.config.snapshot
-	change, err := c.schema.encode(ctx.System(), c.take())
+	var state any
+	err := contained("the function that takes snapshots", func() error { state = c.take(); return nil })
+	if err != nil {
+		return err
+	}
+	change, err := c.schema.encode(ctx.System(), state)
 	if err != nil {
 		return err
 	}

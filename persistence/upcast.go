@@ -40,6 +40,15 @@ func Upcast[Old, New any](from int, convert func(Old) (New, error)) Upcaster {
 	return u
 }
 
+// call converts a value. A panic becomes an error, so that the record can be named.
+func (u *Upcaster) call(old any) (value any, err error) {
+	err = contained("the upcaster", func() (err error) {
+		value, err = u.convert(old)
+		return err
+	})
+	return value, err
+}
+
 // The metadata of a record that holds a value of a schema, beside contentTypeKey.
 const (
 	typeKey    = "type"
@@ -147,7 +156,7 @@ func (s *schema) decode(system *actor.System, r *Record) (any, error) {
 		if err != nil {
 			return nil, err
 		}
-		if value, err = u.convert(value); err != nil {
+		if value, err = u.call(value); err != nil {
 			err = fmt.Errorf("the record %q does not convert from version %d of %s: %w", r.Key, u.from, s, err)
 		}
 	}

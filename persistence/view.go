@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/troupe-go/troupe/actor"
 )
@@ -218,7 +219,7 @@ func (v *View[T]) write(ctx context.Context, conditions []Condition, key string,
 	}
 	o := v.options(options)
 	var data []byte
-	err := guard(func() (err error) {
+	err := contained("the codec", func() (err error) {
 		data, err = v.codec.Append(nil, source(&value))
 		return err
 	})
@@ -267,7 +268,7 @@ func (v *View[T]) decode(key string, metadata map[string]string, data []byte) (v
 			return value, fmt.Errorf("persistence: %w: record %s is %s, and the view reads %s", ErrMismatch, quote(key), is, want)
 		}
 	}
-	err = guard(func() error { return codec.Decode(data, target(&value)) })
+	err = contained("the codec", func() error { return codec.Decode(data, target(&value)) })
 	if err != nil {
 		var none T
 		return none, fmt.Errorf("persistence: %w: record %s is not a %T: %w", ErrMismatch, quote(key), none, err)
@@ -296,21 +297,11 @@ func target[T any](value *T) any {
 	return p.Interface()
 }
 
-// guard turns a panic of a codec into an error.
-func guard(f func() error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("the codec panicked: %v", p)
-		}
-	}()
-	return f()
-}
-
 // quote makes a key fit for a message.
 func quote(key string) string {
 	const most = 80
-	if len(key) > most {
-		return strconv.Quote(key[:most]) + "..."
+	if utf8.RuneCountInString(key) > most {
+		return fmt.Sprintf("%.*q...", most, key)
 	}
 	return strconv.Quote(key)
 }

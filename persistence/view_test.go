@@ -3,6 +3,7 @@ package persistence_test
 import (
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -194,6 +195,12 @@ type panicking struct{ actor.JSON }
 func (panicking) Append([]byte, any) ([]byte, error) { panic("bug") }
 func (panicking) Decode([]byte, any) error           { panic("bug") }
 
+// leaving calls runtime.Goexit where panicking panics.
+type leaving struct{ actor.JSON }
+
+func (leaving) Append([]byte, any) ([]byte, error) { runtime.Goexit(); return nil, nil }
+func (leaving) Decode([]byte, any) error           { runtime.Goexit(); return nil }
+
 func TestViewSurvivesItsCodec(t *testing.T) {
 	s := open(t, badger.Config{})
 	defer s.Close()
@@ -206,5 +213,36 @@ func TestViewSurvivesItsCodec(t *testing.T) {
 	}
 	if _, err := accounts.Get(t.Context(), "a"); !errors.Is(err, persistence.ErrMismatch) {
 		t.Errorf("Get with a codec that panics: %v, want ErrMismatch", err)
+	}
+	leaves := persistence.Of[profile](s, "").WithCodec(leaving{})
+	failed := make(chan error)
+	go func() {
+		defer close(failed)
+		_, err := leaves.Put(t.Context(), "a", profile{})
+		failed <- err
+		_, err = leaves.Get(t.Context(), "a")
+		failed <- err
+	}()
+	if err := <-failed; !errors.Is(err, persistence.ErrInvalid) {
+		t.Errorf("Put with a codec that leaves: %v, want ErrInvalid", err)
+	}
+	if err := <-failed; !errors.Is(err, persistence.ErrMismatch) {
+		t.Errorf("Get with a codec that leaves: %v, want ErrMismatch", err)
+	}
+}
+
+func TestAKeyIsQuotedInWholeLetters(t *testing.T) {
+	s := open(t, badger.Config{})
+	defer s.Close()
+	for shift := range 4 {
+		key := strings.Repeat("x", shift) + strings.Repeat("𝄞", 99)
+		_, err := persistence.Of[profile](s, "").Get(t.Context(), key)
+		if !errors.Is(err, persistence.ErrNotFound) || !strings.Contains(err.Error(), `𝄞"...`) {
+			t.Error(err)
+		}
+		_, err = persistence.Of[profile](s, "").WithCodec(panicking{}).Put(t.Context(), key, profile{})
+		if !strings.Contains(err.Error(), `𝄞"...`) {
+			t.Error(err)
+		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // The limits of what a source may hold.
@@ -61,8 +62,8 @@ func (n *node) show() string {
 	const longest = 40
 	switch n.kind {
 	case text:
-		if len(n.text) > longest {
-			return strconv.Quote(n.text[:longest]) + "…"
+		if utf8.RuneCountInString(n.text) > longest {
+			return fmt.Sprintf("%.*q…", longest, n.text)
 		}
 		return strconv.Quote(n.text)
 	case number, boolean:

@@ -26,6 +26,9 @@ type Sell struct {
 	Report actor.Ref[Office]
 }
 
+// Ignored has no handler.
+type Ignored struct{ actor.Cast[Till] }
+
 // Office is the protocol of whoever gets the reports.
 type Office struct{}
 
@@ -86,7 +89,7 @@ func TestDeadLetters(t *testing.T) {
 		var lost actortest.DeadLetters
 		system := actortest.NewSystem(t, lost.Option())
 		ref := newTill(t, system)
-		if err := actor.Tell(ref, &Sell{}); err != nil { // it takes a Sell
+		if err := actor.Tell(ref, Ignored{}); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"runtime"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -164,7 +165,13 @@ func TestAWatcherThatPanicsDisturbsNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newFake(t).open("shop")
 		calls := make(chan uint64, 10)
-		must(t, d.Watch(func(event any, _ error) { calls <- event.(Version).Number; panic("watcher") }))
+		must(t, d.Watch(func(event any, _ error) {
+			number := event.(Version).Number
+			if calls <- number; number == 2 {
+				runtime.Goexit()
+			}
+			panic("watcher")
+		}))
 		for i := range 3 {
 			set(t, d, i)
 			if number := <-calls; number != uint64(i+1) {

@@ -2,7 +2,6 @@ package config
 
 import (
 	"context"
-	"fmt"
 	"sync"
 
 	"github.com/troupe-go/troupe/actor"
@@ -99,16 +98,17 @@ func (w *watcher) run(ctx context.Context) {
 	}
 }
 
-// tell calls the function, whose panic is its own affair.
+// tell calls the function, whose failure is its own affair.
 func (w *watcher) tell(now *state) {
-	defer func() {
-		if p := recover(); p != nil {
-			w.document.host.Logger().Error("a watcher of settings has panicked", "document", w.document.Name(), "panic", fmt.Sprint(p))
+	err := contained("the watcher", func() error {
+		if now.err != nil {
+			w.f(nil, now.err)
+		} else {
+			w.f(now.version.clone(), nil)
 		}
-	}()
-	if now.err != nil {
-		w.f(nil, now.err)
-		return
+		return nil
+	})
+	if err != nil {
+		w.document.host.Logger().Error("a watcher of settings has failed", "document", w.document.Name(), "error", err)
 	}
-	w.f(now.version.clone(), nil)
 }

@@ -163,16 +163,11 @@ func (d *Document) next(r remarks, values map[string]any) (Version, []byte, erro
 }
 
 // check calls the function of [Check].
-func (d *Document) check(values map[string]any) (err error) {
+func (d *Document) check(values map[string]any) error {
 	if d.options.check == nil {
 		return nil
 	}
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("the check has panicked: %v", p)
-		}
-	}()
-	return d.options.check(values)
+	return contained("the check", func() error { return d.options.check(values) })
 }
 
 // refusal is the error for what somebody wanted to write.

@@ -159,6 +159,42 @@ func TestPointersAndBareTypesTravel(t *testing.T) {
 	})
 }
 
+func TestAnEventAndItsPointerAreOneEvent(t *testing.T) {
+	clustertest.Run(t, 2, func(t *testing.T, c *clustertest.Cluster) {
+		got := make(chan string, 10)
+		for _, n := range c.Nodes() {
+			_, err := Of[*Placed](n, "forms").Subscribe(t.Context(), func(_ context.Context, e Event[*Placed]) error {
+				got <- fmt.Sprint(*e.Value)
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = Of[Placed](n, "forms").Subscribe(t.Context(), func(_ context.Context, e Event[Placed]) error {
+				got <- fmt.Sprint(e.Value)
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		await(t, nodes(c, 2), "forms", "node-0", "node-1")
+		for _, publish := range []func() error{
+			func() error { return Of[*Placed](c.Node(0), "forms").Publish(t.Context(), &Placed{"a", 7}) },
+			func() error { return Of[Placed](c.Node(0), "forms").Publish(t.Context(), Placed{"a", 7}) },
+		} {
+			if err := publish(); err != nil {
+				t.Fatal(err)
+			}
+			for range 4 {
+				if s := <-got; s != "{a 7}" {
+					t.Errorf("got %s", s)
+				}
+			}
+		}
+	})
+}
+
 func TestAnEventKeepsItsValueWhenOthersFollow(t *testing.T) {
 	type basket struct {
 		Items  []string

@@ -13,7 +13,8 @@
 //     the network splits. It ends, or at least handles no further message, before
 //     another one is activated. What cannot be taken back while a handler runs, such
 //     as a write elsewhere, is fenced with [Epoch].
-//   - When nodes join or leave, as few keys move as possible. A key that moves handles
+//   - When nodes join or leave, as few keys move as possible; a singleton moves only when
+//     its own node leaves or crashes. A key that moves handles
 //     what it has, and its next message waits for the new activation. Messages of one
 //     sender may overtake each other only then.
 //   - A node that leaves handles what its activations have, sends on what it has not

@@ -8,8 +8,9 @@ import (
 	"github.com/troupe-go/troupe/persistence"
 )
 
-// handOver begins to give away the shards that another session should own; all of
-// them, if the node leaves. Those without activations go at once.
+// handOver begins to give away the shards that another session should own, but for that of
+// a singleton, which stays and keeps its memory; all of them, if the node leaves. Those
+// without activations go at once.
 func (l *lease) handOver(t *table, leaving bool) {
 	var idle []*shard
 	l.mu.Lock()
@@ -18,7 +19,7 @@ func (l *lease) handOver(t *table, leaving bool) {
 		return
 	}
 	for i, sh := range l.owned {
-		if sh.closing || !leaving && !l.isDue(t, i) {
+		if sh.closing || !leaving && (l.config.eager || !l.isDue(t, i)) {
 			continue
 		}
 		switch {

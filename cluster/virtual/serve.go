@@ -75,8 +75,9 @@ func Serve[P any](node *cluster.Node, definition actor.Definition[P], options ..
 // Singleton runs one actor of the definition in the whole cluster, on one of the nodes
 // that call this, and returns a Ref to it, wherever it is: that of the virtual actor
 // whose kind is the definition's name, and whose key is empty. It starts without a
-// message, moves when its node leaves or crashes, and is not passivated. If it stops by
-// itself, the next message starts it again. A node that only sends to it uses [Ref].
+// message, moves when its node leaves, crashes or loses its session, not when others join,
+// and is not passivated. If it stops by itself, the next message starts it again on its
+// node. A node that only sends to it uses [Ref].
 //
 // Errors are those of [Serve].
 func Singleton[P any](node *cluster.Node, definition actor.Definition[P], options ...SingletonOption) (actor.Ref[P], error) {

@@ -1,6 +1,7 @@
 package virtual
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -69,5 +70,62 @@ func TestASingletonRunsOnceAndItsRefFollows(t *testing.T) {
 		if places := s.ledger.places(); len(places) != 1 {
 			t.Errorf("at the end it runs on %v", places)
 		}
+	})
+}
+
+func TestASingletonStaysWhileItsNodeDoes(t *testing.T) {
+	play(t, 1, func(t *testing.T, s *stage) {
+		ref, err := Singleton(s.Node(0), s.ledger.definition("janitor"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.settle()
+		count := 0
+		stays := func(what string, ref actor.Ref[Room], was Added) Added {
+			t.Helper()
+			now, err := actor.Ask(within(t, time.Minute), ref, Add{})
+			if count++; err != nil || now.Count != count || count > 1 && (now.Node != was.Node || now.Epoch != was.Epoch) {
+				t.Fatalf("%s: %+v, %v, was %+v", what, now, err, was)
+			}
+			return now
+		}
+		first := stays("alone", ref, Added{})
+		join := func(from, to int) {
+			for i := from; i < to; i++ {
+				n := s.Start(fmt.Sprint("joined-", i))
+				s.use(n)
+				if _, err := Singleton(n, s.ledger.definition("janitor")); err != nil {
+					t.Fatal(err)
+				}
+				s.settle()
+				stays("as "+n.Name()+" has joined", ref, first)
+			}
+		}
+		join(1, 8)
+		if err := actor.Tell(ref, Quit{}); err != nil { // it has nothing to lose now, but its place
+			t.Fatal(err)
+		}
+		s.settle()
+		count = 0
+		second := stays("after it stopped by itself", ref, Added{})
+		if second.Node != first.Node {
+			t.Errorf("moved from %s to %s", first.Node, second.Node)
+		}
+
+		ref = Ref[Room](s.Node(1), "janitor", "")
+		for i := range s.all() {
+			if s.Node(i).Name() == second.Node {
+				s.leave(i)
+				break
+			}
+		}
+		s.settle()
+		count = 0
+		third := stays("after the leave", ref, Added{})
+		if third.Node == second.Node {
+			t.Error("it runs on a node that has left")
+		}
+		second, first = third, third
+		join(8, 14)
 	})
 }

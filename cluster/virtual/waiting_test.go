@@ -3,11 +3,13 @@ package virtual
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/troupe-go/troupe/actor"
+	"github.com/troupe-go/troupe/mailbox"
 )
 
 // moving returns a key that node-1 takes over from node-0 when both serve rooms.
@@ -173,4 +175,68 @@ func TestRequestsToActorsWithoutAnOwnerAreBounded(t *testing.T) {
 			t.Errorf("%d still wait", n)
 		}
 	})
+}
+
+func TestAMessageAndItsPointerAreOneMessageForAKey(t *testing.T) {
+	play(t, 2, func(t *testing.T, s *stage) {
+		s.serve("room", s.all())
+		for i := range 10 { // on both nodes
+			ref := roomOf(s.Node(0), fmt.Sprint(i))
+			for range 2 {
+				if _, err := actor.Ask(within(t, time.Minute), ref, &Add{}); err != nil {
+					t.Error(err)
+				}
+			}
+			for n, err := range []error{actor.Tell(ref, &Note{N: 0}), actor.Tell(ref, Note{N: 1})} {
+				if err != nil {
+					t.Error(n, err)
+				}
+			}
+			synctest.Wait()
+			s.ledger.mu.Lock()
+			if notes := s.ledger.notes[fmt.Sprint(i)]; fmt.Sprint(notes) != "[0 1]" {
+				t.Errorf("%d got %v", i, notes)
+			}
+			s.ledger.mu.Unlock()
+		}
+	})
+}
+
+func TestAMailboxThatCannotBeMadeFailsTheMessageThatNeedsIt(t *testing.T) {
+	for name, fail := range map[string]func(){
+		"panic": func() { panic("no coffee") }, "runtime.Goexit": runtime.Goexit,
+	} {
+		t.Run(name, func(t *testing.T) {
+			play(t, 2, func(t *testing.T, s *stage) {
+				failing := actor.Mailbox(func(func(actor.Envelope)) mailbox.Queue[actor.Envelope] { fail(); return nil })
+				for _, n := range s.all() {
+					k := s.ledger.definition("room")
+					if err := Serve(n, k); err != nil {
+						t.Fatal(err)
+					}
+					server := extensionOf(n).kind("room").server.Load()
+					spawn := server.spawn
+					server.spawn = func(name string, check func() error) (actor.Address, error) {
+						if name == actorName("room", "bad") {
+							return n.System().Spawn(k.With(failing, actor.Guard(check)), actor.WithName(name))
+						}
+						return spawn(name, check)
+					}
+				}
+				s.settle()
+				for i := range 2 {
+					begin := time.Now()
+					err := <-ask(within(t, time.Minute), roomOf(s.Node(i), "bad"), Add{})
+					if wantCode(t, "bad", err, actor.Internal); time.Since(begin) > time.Second {
+						t.Errorf("it came after %v", time.Since(begin))
+					}
+				}
+				for i := range 10 {
+					if err := <-ask(within(t, time.Minute), roomOf(s.Node(0), fmt.Sprint(i)), Add{}); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		})
+	}
 }

@@ -3,8 +3,10 @@ package badger
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"math"
 	"strconv"
+	"unicode/utf8"
 
 	"github.com/troupe-go/troupe/persistence"
 )
@@ -93,8 +95,8 @@ func after(p []byte) ([]byte, bool) {
 // quote makes a key fit for a message.
 func quote(key string) string {
 	const most = 80
-	if len(key) > most {
-		return strconv.Quote(key[:most]) + "..."
+	if utf8.RuneCountInString(key) > most {
+		return fmt.Sprintf("%.*q...", most, key)
 	}
 	return strconv.Quote(key)
 }

@@ -2,11 +2,13 @@ package gossip
 
 import (
 	"context"
+	"fmt"
 	"log"
 	"log/slog"
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/troupe-go/troupe/persistence/version"
 )
@@ -81,8 +83,8 @@ func parseLine(line string) (slog.Level, string) {
 	if strings.Contains(text, version.Advice) {
 		level = slog.LevelDebug
 	}
-	if len(text) > maxLine {
-		text = text[:maxLine] + "..."
+	if utf8.RuneCountInString(text) > maxLine {
+		text = fmt.Sprintf("%.*s...", maxLine, text)
 	}
 	return level, "gossip: " + text
 }

@@ -28,6 +28,12 @@ func TestLinesOfMemberlistGetTheirLevel(t *testing.T) {
 	if _, text := parseLine(strings.Repeat("x", 9999)); len(text) > maxLine+20 {
 		t.Errorf("%d bytes passed", len(text))
 	}
+	for shift := range 4 {
+		line := strings.Repeat("x", shift) + strings.Repeat("𝄞", 9999)
+		if _, text := parseLine(line); !strings.HasSuffix(text, "𝄞...") || len(text) > 4*maxLine+20 {
+			t.Errorf("%d bytes passed, the last %q", len(text), text[len(text)-8:])
+		}
+	}
 }
 
 func TestAFloodOfLinesIsCut(t *testing.T) {

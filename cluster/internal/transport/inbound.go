@@ -34,6 +34,10 @@ type Inbound struct {
 	err      error         // what to answer; written before ended is closed
 	finished chan struct{} // closed when the Handler knows that it is over
 
+	// Owned by the receiver: what has come last, and how much of it was handed over.
+	data  lent
+	frame wire.Frame
+
 	full  atomic.Bool   // the queue is over its bound
 	taken atomic.Uint64 // envelopes received
 
@@ -105,6 +109,7 @@ func (t *Transport) accept(s grpc.ServerStream) error {
 		evicted:   make(chan struct{}),
 		ended:     make(chan struct{}),
 		finished:  make(chan struct{}),
+		data:      lent{buffers: &t.buffers},
 		queue:     queue{buffers: &t.buffers},
 		wake:      make(chan struct{}, 1),
 		room:      make(chan struct{}, 1),
@@ -156,8 +161,16 @@ func (t *Transport) admit(in *Inbound) error {
 
 func (in *Inbound) receive() {
 	t := in.transport
-	defer t.wg.Done()
+	left := true
+	defer func() {
+		if left { // the Handler called runtime.Goexit: go on in a new goroutine
+			in.taken.Add(1)
+			go in.receive()
+		}
+	}()
 	in.err = in.takeAll()
+	left = false
+	defer t.wg.Done()
 	close(in.ended)
 	in.close()
 	t.guard(func() { t.cfg.Handler.Closed(in) })
@@ -165,8 +178,8 @@ func (in *Inbound) receive() {
 	close(in.finished)
 }
 
-// takeAll hands every envelope to the Handler. It returns the status to end the
-// stream with.
+// takeAll hands every envelope to the Handler, which may end its goroutine. It returns the
+// status to end the stream with.
 func (in *Inbound) takeAll() (err error) {
 	defer func() {
 		if r := recover(); r != nil {
@@ -175,17 +188,9 @@ func (in *Inbound) takeAll() (err error) {
 		}
 	}()
 	handler := in.transport.cfg.Handler
-	data := lent{buffers: &in.transport.buffers}
 	var v wire.View
-	for {
-		if err := in.stream.RecvMsg(&data); err == io.EOF {
-			return nil
-		} else if err != nil {
-			return err
-		}
-		frame := wire.Parse(*data.data)
-		late := true
-		for frame.Next(&v) {
+	for late := false; ; late = true {
+		for in.frame.Next(&v) {
 			if in.full.Load() && !in.awaitRoom() {
 				return status.Error(codes.Canceled, "the stream has ended")
 			}
@@ -193,12 +198,20 @@ func (in *Inbound) takeAll() (err error) {
 			in.taken.Add(1) // at once: the reply to a call acknowledges what came before it
 			late = late && v.Kind == wire.Call
 		}
-		if err := frame.Err(); err != nil {
+		if err := in.frame.Err(); err != nil {
 			in.transport.cfg.Logger.Warn("a node sent a malformed frame; its stream is closed", "node", in.from.node)
 			return status.Error(codes.InvalidArgument, err.Error())
 		}
-		in.took(len(*data.data), late)
-		data.free()
+		if in.data.data != nil {
+			in.took(len(*in.data.data), late)
+			in.data.free()
+		}
+		if err := in.stream.RecvMsg(&in.data); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		in.frame = wire.Parse(*in.data.data)
 	}
 }
 

@@ -142,6 +142,30 @@ func TestAPanicInTheHandlerClosesItsStreamAlone(t *testing.T) {
 	}
 }
 
+func TestAHandlerThatLeavesKeepsItsStream(t *testing.T) {
+	closed := make(chan struct{}, 1)
+	s := server(t, Config{Handler: handler{
+		receive: func(in *Inbound, e *wire.View) {
+			defer echo(in, e)
+			if string(e.Payload) == "bad" {
+				runtime.Goexit()
+			}
+		},
+		closed: func(*Inbound) { closed <- struct{}{} },
+	}})
+	p := client(t, Config{Lanes: 1}).peer(s)
+	for range 3 {
+		for _, text := range []string{"good", "bad"} {
+			if reply, err := ask(p, text); err != nil {
+				t.Error(reply, err)
+			}
+		}
+	}
+	if len(closed) > 0 {
+		t.Error("the stream was closed")
+	}
+}
+
 func TestANewStreamOfALaneWaitsForTheOldOne(t *testing.T) {
 	entered, release := make(chan struct{}), make(chan struct{})
 	var running, overlaps atomic.Int32

@@ -1,0 +1,39 @@
+package actor
+
+import (
+	"fmt"
+	"runtime"
+)
+
+// contained runs user code in a goroutine of its own, and waits for it: neither a panic
+// nor runtime.Goexit leaves it. Where only a panic must not, guard is cheaper.
+func contained(what string, f func() error) error {
+	err := fmt.Errorf("%s called runtime.Goexit", what)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		err = guard(what, f)
+	}()
+	<-ended
+	return err
+}
+
+// contain is contained for what has no answer.
+func (c *cell) contain(what string, f func()) {
+	if err := contained(what, func() error { f(); return nil }); err != nil {
+		c.system.log.Error("code of an actor failed, and nothing else with it", "actor", c.path, "error", err)
+	}
+}
+
+// describe returns the text of a recovered value, whose methods may fail as well.
+func describe(value any) string {
+	switch v := value.(type) {
+	case string:
+		return v
+	case runtime.Error:
+		return v.Error()
+	}
+	text := fmt.Sprintf("a %T that cannot be printed", value)
+	_ = contained("its text", func() error { text = fmt.Sprint(value); return nil })
+	return text
+}
