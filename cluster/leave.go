@@ -126,11 +126,7 @@ func (n *Node) leave(ctx context.Context, d departure) {
 	if n.gossip != nil {
 		spreading, cancel := reserve(given) // each is told once, even if no time is left
 		errs = append(errs, n.gossip.Leave(spreading))
-		if n.transport != nil { // what they sent before they knew is on its way
-			draining, cancel := context.WithTimeout(spreading, drainTimeout)
-			n.transport.Drain(draining)
-			cancel()
-		}
+		n.drain(spreading)
 		cancel()
 	}
 	n.await("its connections")
@@ -154,6 +150,16 @@ func (n *Node) leave(ctx context.Context, d departure) {
 	if n.end = errors.Join(errs...); n.end == nil {
 		n.log.Info("left")
 	}
+}
+
+// drain waits for what the others sent before they were told.
+func (n *Node) drain(ctx context.Context) {
+	if n.transport == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
+	defer cancel()
+	n.transport.Drain(ctx)
 }
 
 // endSession gives back what the node owns. Where that fails, its session runs out.

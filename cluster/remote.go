@@ -41,12 +41,11 @@ func (r remote) Tell(e actor.Envelope) error {
 // Ask implements actor.Recipient. What stands for an actor of an extension can look for
 // another node.
 func (r remote) Ask(e actor.Envelope) error {
-	return r.ask(e, r.node.extensions.of(r.path) != nil)
+	return r.ask(e, actor.IsIdempotent(e.Message()) && r.node.extensions.of(r.path) != nil)
 }
 
-// ask is Ask. If others could be asked, it gives up early on a node that hangs, where that
-// does no harm.
-func (r remote) ask(e actor.Envelope, others bool) error {
+// ask is Ask. What is repeatable is given up early on a node that hangs.
+func (r remote) ask(e actor.Envelope, repeatable bool) error {
 	buffer := r.node.payloads.get()
 	defer r.node.payloads.put(buffer)
 	var sent wire.Envelope
@@ -54,11 +53,12 @@ func (r remote) ask(e actor.Envelope, others bool) error {
 	if err != nil {
 		return err
 	}
-	call := p.Call
-	if others && actor.IsIdempotent(e.Message()) {
-		call = p.CallRepeatable
+	var reply wire.View
+	if repeatable {
+		reply, err = p.CallRepeatable(e.Context(), &sent)
+	} else {
+		reply, err = p.Call(e.Context(), &sent)
 	}
-	reply, err := call(e.Context(), &sent)
 	if err != nil {
 		return fromTransport(err)
 	}

@@ -89,7 +89,7 @@ func (s service) Ask(e actor.Envelope) error {
 
 func askInstance(to actor.Recipient, e actor.Envelope) error {
 	if far, ok := to.(remote); ok {
-		return far.ask(e, true)
+		return far.ask(e, actor.IsIdempotent(e.Message()))
 	}
 	return to.Ask(e)
 }

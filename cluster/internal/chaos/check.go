@@ -59,6 +59,7 @@ func Check(events []Event, patience time.Duration) (Report, error) {
 	return report, errors.Join(errs...)
 }
 
+// registersHold judges the history of one record.
 func registersHold(key string, history []Event, patience time.Duration) error {
 	all, seen := registerOperations(history)
 	if len(seen) < len(all) && porcupine.CheckOperationsTimeout(registers(), seen, patience) == porcupine.Ok {
@@ -67,6 +68,7 @@ func registersHold(key string, history []Event, patience time.Duration) error {
 	return linearizable(key, history, registers(), all, patience)
 }
 
+// locksHold judges the history of one lock, or of one election.
 func locksHold(key string, history []Event, patience time.Duration) error {
 	var operations []porcupine.Operation
 	for i, e := range history {

@@ -92,7 +92,7 @@ func TestAPausedMemberIsGivenTime(t *testing.T) {
 		members := n.cluster(t, 5, lan)
 		for range 3 {
 			n.pause(members[0].host.address, true)
-			pass(4 * time.Second)
+			pass(3 * time.Second)
 			n.pause(members[0].host.address, false)
 			pass(10 * time.Second)
 		}
@@ -173,7 +173,7 @@ func TestTroubleOfAMembersOwnAccusesNobody(t *testing.T) {
 			c.Reach = func(context.Context, string) error { return syscall.EMFILE }
 		})
 		n.pause(members[0].host.address, true)
-		pass(4 * time.Second)
+		pass(3 * time.Second)
 		n.pause(members[0].host.address, false)
 		noFailure(t, members)
 	})

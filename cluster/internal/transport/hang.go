@@ -16,8 +16,7 @@ const quiet = 500 * time.Millisecond
 
 // lookout is what a lane knows of that, guarded by its mu.
 type lookout struct {
-	timer *time.Timer
-	armed bool
+	armed bool      // looked will be called
 	asked time.Time // when a sign was asked for; zero if none was
 	hangs time.Time // since when there has been no sign; zero if there was one
 }
@@ -36,19 +35,11 @@ func (l *lane) isHung() bool {
 func (l *lane) lookOut() {
 	if o := &l.lookout; !o.armed {
 		o.armed, o.asked = true, time.Time{}
-		l.look(quiet)
+		time.AfterFunc(quiet, l.looked)
 	}
 }
 
-func (l *lane) look(after time.Duration) {
-	if l.lookout.timer == nil {
-		l.lookout.timer = time.AfterFunc(after, l.looked)
-	} else {
-		l.lookout.timer.Reset(after)
-	}
-}
-
-// looked is called by the timer.
+// looked is called by a timer.
 func (l *lane) looked() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -63,11 +54,11 @@ func (l *lane) looked() {
 		o.armed = false
 	case silence < quiet || !o.asked.IsZero() && l.peer.pulse.since(o.asked):
 		o.asked = time.Time{}
-		l.look(max(quiet-silence, 0))
+		time.AfterFunc(quiet-silence, l.looked)
 	case o.asked.IsZero():
 		o.asked = time.Now()
 		l.signal(&wire.Envelope{Kind: wire.Cancel}) // of no call: it is acknowledged, at once
-		l.look(quiet)
+		time.AfterFunc(quiet, l.looked)
 	default:
 		o.armed = false
 		o.hangs = time.Now()

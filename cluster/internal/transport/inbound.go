@@ -174,7 +174,9 @@ func (in *Inbound) receive() {
 	close(in.ended)
 	in.close()
 	t.guard(func() { t.cfg.Handler.Closed(in) })
-	t.gone(in)
+	t.mu.Lock()
+	delete(t.inbound, in.from)
+	t.mu.Unlock()
 	close(in.finished)
 }
 

@@ -31,7 +31,7 @@ type Peer struct {
 }
 
 func newPeer(t *Transport, key peerKey, address string) *Peer {
-	p := &Peer{transport: t, node: key.node, incarnation: key.incarnation}
+	p := &Peer{transport: t, node: key.node, incarnation: key.incarnation, pulse: pulse{made: time.Now()}}
 	p.ctx, p.cancel = context.WithCancel(context.Background())
 	p.lanes = make([]*lane, t.cfg.Lanes)
 	for i := range p.lanes {

@@ -10,28 +10,22 @@ import (
 )
 
 // pulse is when something was last read from a peer, of whatever kind, and also if it is
-// only a part of a large frame: its process runs. The zero value is that of a peer of
-// which nothing was read.
-type pulse struct{ last atomic.Pointer[time.Time] }
-
-func (p *pulse) beat() {
-	now := time.Now()
-	p.last.Store(&now)
+// only a part of a large frame: its process runs. A peer of which nothing was read yet
+// counts from when its link was made.
+type pulse struct {
+	made time.Time
+	last atomic.Int64 // how long after that, in ns
 }
+
+func (p *pulse) beat() { p.last.Store(int64(time.Since(p.made))) }
+
+func (p *pulse) latest() time.Time { return p.made.Add(time.Duration(p.last.Load())) }
 
 // silence is how long nothing has been read.
-func (p *pulse) silence() time.Duration {
-	if last := p.last.Load(); last != nil {
-		return time.Since(*last)
-	}
-	return 1<<63 - 1
-}
+func (p *pulse) silence() time.Duration { return time.Since(p.latest()) }
 
 // since reports whether something was read at t or later.
-func (p *pulse) since(t time.Time) bool {
-	last := p.last.Load()
-	return last != nil && !last.Before(t)
-}
+func (p *pulse) since(t time.Time) bool { return !p.latest().Before(t) }
 
 // heeded are credentials for connections whose reads count in a pulse.
 type heeded struct {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
+	"maps"
 	"net"
 	"runtime/debug"
+	"slices"
 	"sync"
 
 	"google.golang.org/grpc"
@@ -28,7 +30,6 @@ type Transport struct {
 	closed  bool
 	peers   map[peerKey]*Peer
 	inbound map[origin]*Inbound
-	unheard chan struct{}  // not nil while Drain waits: closed when inbound is empty
 	wg      sync.WaitGroup // goroutines of inbound streams
 
 	closing sync.Once
@@ -107,13 +108,7 @@ func (t *Transport) forget(p *Peer) {
 // Flush waits until the answers that were given to Inbound.Send are on their way,
 // or ctx ends.
 func (t *Transport) Flush(ctx context.Context) error {
-	t.mu.Lock()
-	inbound := make([]*Inbound, 0, len(t.inbound))
-	for _, in := range t.inbound {
-		inbound = append(inbound, in)
-	}
-	t.mu.Unlock()
-	for _, in := range inbound {
+	for _, in := range t.streams() {
 		if err := in.flush(ctx); err != nil {
 			return fmt.Errorf("transport: answers are not sent yet: %w", err)
 		}
@@ -124,31 +119,23 @@ func (t *Transport) Flush(ctx context.Context) error {
 // Drain waits until no other node has a stream to this one, or ctx ends. A node that
 // retires its link has the answers to all that it has sent.
 func (t *Transport) Drain(ctx context.Context) {
-	t.mu.Lock()
-	if len(t.inbound) == 0 {
-		t.mu.Unlock()
-		return
-	}
-	if t.unheard == nil {
-		t.unheard = make(chan struct{})
-	}
-	unheard := t.unheard
-	t.mu.Unlock()
-	select {
-	case <-unheard:
-	case <-ctx.Done():
+	for ctx.Err() == nil {
+		streams := t.streams()
+		if len(streams) == 0 {
+			return
+		}
+		select {
+		case <-streams[0].finished:
+		case <-ctx.Done():
+		}
 	}
 }
 
-// gone forgets a stream that has ended.
-func (t *Transport) gone(in *Inbound) {
+// streams are those of other nodes.
+func (t *Transport) streams() []*Inbound {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	delete(t.inbound, in.from)
-	if len(t.inbound) == 0 && t.unheard != nil {
-		close(t.unheard)
-		t.unheard = nil
-	}
+	return slices.Collect(maps.Values(t.inbound))
 }
 
 // Close ends every link and the server, and waits for their goroutines and for
