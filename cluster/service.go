@@ -5,9 +5,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"time"
-
-	"github.com/cenkalti/backoff/v5"
 
 	"github.com/troupe-go/troupe/actor"
 )
@@ -108,101 +105,27 @@ func (s service) await(ctx context.Context) error {
 // pool returns the instances known now, nil if there are none.
 func (s service) pool() *pool { return s.node.directory.view().services[s.name] }
 
-// Retries of one message: at once on each other instance, then, for those who
-// wait, all over again after a pause.
-const (
-	maxAttempts = 10
-	minPause    = 10 * time.Millisecond
-	maxPause    = time.Second
-
-	// maxHungPause is the longest pause while processes hang.
-	maxHungPause = 100 * time.Millisecond
-)
-
+// try sends e to one instance after the other, until one takes it. With wait it begins
+// again, after a pause, when all have failed.
 func (s service) try(ctx context.Context, e actor.Envelope, wait bool, send func(actor.Recipient, actor.Envelope) error) error {
-	message := e.Message()
-	maybe := false // an attempt may have been handled
-	fail := func(err error) error {
-		if e := actor.AsError(err); maybe && e.NotRun {
-			unsure := *e
-			unsure.NotRun = false
-			return &unsure
-		}
-		return err
-	}
-	var tried, refused []instanceKey // in this round, and for good
-	var last, refusal error
-	var pauses *backoff.ExponentialBackOff
-	policy := s.policyNow()
-	patient := wait && policy.patient
-	choose := func() (*instance, error) {
-		if patient {
-			if err := s.await(ctx); err != nil {
-				return nil, err
-			}
-		}
-		return s.pick(policy.balancer, message, slices.Concat(refused, tried))
-	}
-	for attempt := 0; patient || attempt < maxAttempts; attempt++ {
+	t := trial{service: s, ctx: ctx, message: e.Message(), policy: s.policyNow(), wait: wait}
+	for t.mayGoOn() {
 		if err := s.node.present(); err != nil {
-			return fail(err)
+			return t.failed(err)
 		}
-		target, err := choose()
-		if err != nil && len(tried) > 0 {
-			if !wait {
-				return fail(last)
-			}
-			if pauses == nil {
-				pauses = &backoff.ExponentialBackOff{
-					InitialInterval: minPause, MaxInterval: maxPause, Multiplier: 2, RandomizationFactor: 0.5,
-				}
-			}
-			pause := pauses.NextBackOff()
-			if actor.AsError(last).Reason == hangs {
-				pause = min(pause, maxHungPause)
-			}
-			if !sleep(ctx, pause) {
-				return fail(last)
-			}
-			tried = tried[:0]
-			target, err = choose()
-		}
+		target, err := t.next()
 		if err != nil {
-			return fail(cmp.Or(refusal, last, err))
+			return t.failed(err)
 		}
 		if err = send(target.recipient, e); err == nil {
-			s.node.avoided.succeeded(target.key)
-			if all := s.pool(); all != nil {
-				all.budget.earn()
-			}
+			t.succeeded(target)
 			return nil
 		}
-		failure := actor.AsError(err)
-		if isRefusal(failure) { // it costs an instance next to nothing, and the budget nothing
-			refusal, refused = err, append(refused, target.key)
-			if failure.Code == actor.Unimplemented && s.node.unhandled.add(message, target.key) {
-				attempt-- // every instance is asked once
-			}
-			continue
-		}
-		last = err
-		if isInstanceFailure(failure) {
-			s.node.avoided.failed(target.key, func() bool { return s.pool().has(target.key) })
-		}
-		if !retryable(failure, message) {
-			return fail(err)
-		}
-		maybe = maybe || !failure.NotRun
-		tried = append(tried, target.key)
-		if failure.Reason == hangs { // it may go on at any time, and would have been waited for
-			attempt--
-			continue
-		}
-		if all := s.pool(); all != nil && !patient && !all.budget.spend() {
-			return fail(err)
+		if !t.another(target, err) {
+			return t.failed(err)
 		}
 	}
-	return fail(cmp.Or(last, refusal))
+	return t.failed(cmp.Or(t.last, t.refusal))
 }
 
 // pick chooses among the instances that have not been tried, and if possible among
