@@ -116,7 +116,7 @@ func (c *Core) reopen(ctx context.Context, previous string) {
 	opened := c.local() != nil
 	c.joining.done()
 	if opened && previous != "" {
-		c.endPrevious(ctx, previous)
+		c.endSession(ctx, previous)
 	}
 }
 

@@ -39,6 +39,7 @@ type Session struct {
 	deadline time.Time
 	timer    *time.Timer
 	err      error
+	late     bool // it ended here alone: the leader may count on
 }
 
 // sessionRecord is what the record of a session says, and how it and those of what it
@@ -130,13 +131,16 @@ func (s *Session) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.err == nil && !time.Now().Before(s.deadline) {
-		s.end(s.late())
+		s.late = true
+		s.end(fmt.Errorf("consensus: %w: it could not be renewed in time", ErrSessionEnded))
 	}
 	return s.err
 }
 
-func (s *Session) late() error {
-	return fmt.Errorf("consensus: %w: it could not be renewed in time", ErrSessionEnded)
+func (s *Session) isLate() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.late
 }
 
 // expire is called by the timer.
@@ -172,7 +176,8 @@ func (s *Session) extend(sent time.Time) {
 	s.timer.Reset(time.Until(deadline))
 }
 
-// renew sends renewals until the session ends.
+// renew sends renewals until the session ends. If it does for being late, as after a long
+// election, the leader is told.
 func (s *Session) renew(ctx context.Context, sent time.Time) {
 	interval := s.core.config.Timing.renewal()
 	timer := time.NewTimer(time.Until(sent.Add(interval)))
@@ -182,6 +187,9 @@ func (s *Session) renew(ctx context.Context, sent time.Time) {
 		case <-timer.C:
 		case <-ctx.Done():
 			s.lose(fmt.Errorf("consensus: %w: the node has left", ErrSessionEnded)) // if it was not closed
+			if s.isLate() {
+				s.core.endSession(s.core.ctx, s.id)
+			}
 			return
 		}
 		sent := time.Now()

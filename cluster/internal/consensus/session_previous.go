@@ -44,20 +44,21 @@ func previousSession(dir, node string) string {
 	return ""
 }
 
-// endPrevious ends the session of the process before. That one is surely gone: this one has
-// opened its replica, which only one process can at a time.
-func (c *Core) endPrevious(ctx context.Context, id string) {
-	ctx, cancel := context.WithTimeout(ctx, c.config.Timing.SessionTTL)
-	defer cancel()
-	for ctx.Err() == nil {
+// endSession ends a session that is over on its node, or whose process is surely gone, as
+// the one before is once this one has opened its replica. Without that, what it owned would
+// stay until the leader has counted to the end, which a new leader begins anew.
+func (c *Core) endSession(ctx context.Context, id string) {
+	for {
 		core, err := c.current()
 		if err == nil {
 			_, err = c.atLeader(ctx, &pb.Request{Core: core, Kind: &pb.Request_EndSession{EndSession: &pb.EndSession{Session: id}}})
 		}
-		if err == nil {
-			c.log.Debug("consensus: the session of the process before was ended", "session", id)
+		if err == nil || definite(err) {
+			c.log.Debug("consensus: a session that was over was ended", "session", id, "error", err)
 			return
 		}
-		pause(ctx, c.config.Timing.renewal())
+		if !pause(ctx, c.config.Timing.renewal()) {
+			return
+		}
 	}
 }

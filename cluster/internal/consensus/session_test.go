@@ -204,6 +204,29 @@ func TestSessionsOutliveTheLeader(t *testing.T) {
 	}
 }
 
+// TestALateSessionIsEndedAtOnce has an election take longer than a session may hold: its
+// node has given up what it owns, so that nobody has to wait until the new leader has
+// counted to the end.
+func TestALateSessionIsEndedAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 1)
+		nodes := w.three("a", "b", "c")
+		owner := pick(nodes, true, false)
+		s := owner.open("key")
+		<-time.After(time.Second)
+		w.split("a")
+		w.split("b")
+		<-s.Done()
+		w.heal()
+		l := w.leader()
+		led := time.Now()
+		if took := l.vanished("key").Sub(led); took > w.timing.SessionTTL/2 {
+			t.Errorf("what a session that had ended on its node owned was there for %v under the new leader", took)
+		}
+		owner.open("key")
+	})
+}
+
 func TestNewLeaderGivesAllOfTheTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1)
