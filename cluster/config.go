@@ -30,6 +30,7 @@ type config struct {
 	discoveries    []Discovery
 	ownDiscoveries bool
 	network        Network
+	host           host
 	log            *slog.Logger
 	level          *slog.LevelVar // of log
 	system         []actor.SystemOption
@@ -44,7 +45,7 @@ type unchecked Config
 const largestMessage = 1 << 30
 
 func newConfig(ctx context.Context, options []Option) (*config, error) {
-	c := &config{getenv: os.Getenv, log: slog.Default(), network: IPNetwork{}}
+	c := &config{getenv: os.Getenv, log: slog.Default(), network: IPNetwork{}, host: systemHost()}
 	for _, o := range options {
 		o.apply(c)
 	}

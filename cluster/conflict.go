@@ -51,5 +51,6 @@ func (n *Node) dialTLS(ctx context.Context, address string, config *tls.Config) 
 		_ = raw.Close()
 		return nil, err
 	}
+	n.met(conn)
 	return conn, nil
 }

@@ -85,7 +85,11 @@ func (n *Node) dialCore(ctx context.Context, name string) (net.Conn, error) {
 	if p == nil {
 		return nil, unavailable("node %q is not a member of cluster %q now", name, n.cluster)
 	}
-	return n.dialTLS(ctx, p.Address, n.identity.ClientTLS(name, coreProtocol))
+	conn, err := n.dialTLS(ctx, p.Address, n.identity.ClientTLS(name, coreProtocol))
+	if err != nil { // a nil *tls.Conn would not be a nil net.Conn
+		return nil, n.explain(name, p.Address, err)
+	}
+	return conn, nil
 }
 
 // corePeer returns the node that has made a connection of coreProtocol, by its

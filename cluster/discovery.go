@@ -12,8 +12,9 @@ type Discovery interface {
 	// Name is what logs call it, such as "mdns".
 	Name() string
 
-	// Announce makes this node findable at "host:port" until Withdraw. It is
-	// called again when the address changes.
+	// Announce makes this node findable at "host:port" until Withdraw. It may be called
+	// again, with another address. Find is called before it where the address depends on
+	// who is found.
 	Announce(ctx context.Context, cluster, node, address string) error
 
 	// Find returns the addresses known now, without this node's own. None is no

@@ -1,4 +1,22 @@
 package cluster
 
+import "net/netip"
+
 // Avoided returns how many instances the node has on record for having failed.
 func Avoided(n *Node) int { return int(n.avoided.count.Load()) }
+
+// WithAddress has a node take what address returns for the one address of its host, if it
+// is valid.
+func WithAddress(address func() netip.Addr) Option {
+	return option(func(c *config) {
+		c.host = host{
+			addresses: func() (all []hostAddress, err error) {
+				if ip := address(); ip.IsValid() {
+					all = append(all, hostAddress{ip, "eth0"})
+				}
+				return all, nil
+			},
+			source: func(netip.AddrPort) (netip.Addr, error) { return address(), nil },
+		}
+	})
+}

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/troupe-go/troupe/cluster/discovery"
 	"github.com/troupe-go/troupe/cluster/internal/gossip"
 	"github.com/troupe-go/troupe/security"
 )
@@ -20,7 +21,7 @@ import (
 type finder struct {
 	node   *Node
 	ways   []Discovery
-	cancel context.CancelFunc
+	cancel context.CancelFunc // nil before start
 	wg     sync.WaitGroup
 
 	mu      sync.Mutex
@@ -44,6 +45,7 @@ const (
 	findTimeout     = 5 * time.Second
 	answerTimeout   = 5 * time.Second
 	slowStart       = 2 * time.Second
+	contactsTimeout = 2 * time.Second // for the address to advertise, if there is a choice
 	startTimeout    = findTimeout + answerTimeout + time.Second
 )
 
@@ -54,10 +56,64 @@ const silent = " silent" // what a way is complained about for then
 
 var errSilent = fmt.Errorf("no answer within %v", answerTimeout)
 
+func newFinder(n *Node, ways []Discovery) *finder {
+	f := &finder{node: n, warned: make(map[string]bool)}
+	for _, w := range ways {
+		f.ways = append(f.ways, &inTurn{Discovery: w})
+	}
+	return f
+}
+
+// inTurn is a Discovery whose Find is called once at a time.
+type inTurn struct {
+	Discovery
+	mu sync.Mutex
+}
+
+// Find implements [Discovery].
+func (d *inTurn) Find(ctx context.Context, cluster string) ([]string, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.Discovery.Find(ctx, cluster)
+}
+
+// contacts returns who else may be where, as far as the ways find that at once, before the
+// node is announced. What is wrong with them is told when they are asked again.
+func (f *finder) contacts(ctx context.Context) []contact {
+	ctx, cancel := context.WithTimeout(ctx, contactsTimeout)
+	defer cancel()
+	var mu sync.Mutex
+	var all []contact
+	asked := f.each(&f.wg, func(w Discovery, done func()) {
+		defer done()
+		told := false
+		switch w.(*inTurn).Discovery.(type) {
+		case *discovery.LocalDiscovery:
+			return // all are on this host
+		case *discovery.MDNSDiscovery:
+			told = true
+		}
+		addresses, _ := f.find(ctx, w.Find)
+		mu.Lock()
+		defer mu.Unlock()
+		for _, a := range addresses {
+			all = appendContact(all, a, told)
+		}
+	})
+	for _, answered := range asked {
+		select {
+		case <-answered:
+		case <-ctx.Done():
+		}
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	return slices.Clone(all)
+}
+
 // start begins to look, and returns when each way has had its first look, does not
 // return, or ctx has ended.
 func (f *finder) start(ctx context.Context, address string) error {
-	f.warned = make(map[string]bool)
 	life, cancel := context.WithCancel(context.Background())
 	f.cancel = cancel
 	// Announced before anybody looks: of two that start at once, one sees the other.
@@ -72,6 +128,7 @@ func (f *finder) start(ctx context.Context, address string) error {
 	}
 	looked := f.each(&f.wg, func(w Discovery, done func()) { f.run(life, w.Find, w.Name(), done) })
 	f.wg.Go(func() { f.run(life, f.lost, "lost", func() {}) })
+	f.wg.Go(func() { f.node.watchAddress(life) })
 	return f.await(ctx, "find", looked)
 }
 
@@ -117,10 +174,9 @@ func (f *finder) await(ctx context.Context, what string, all []<-chan struct{}) 
 
 // stop ends what start began. It returns when ctx ends, even if a discovery does not.
 func (f *finder) stop(ctx context.Context) {
-	if f.cancel == nil {
-		return
+	if f.cancel != nil {
+		f.cancel()
 	}
-	f.cancel()
 	wait(ctx, &f.wg)
 	var withdrawing sync.WaitGroup
 	f.each(&withdrawing, func(w Discovery, _ func()) {
@@ -208,7 +264,7 @@ func (f *finder) failed(way string, contacts []string, err error) {
 	switch {
 	case errors.Is(err, gossip.ErrVersion): // gossip has logged it
 	case isForeign(err):
-		f.complain(way+" foreign", "found a node that does not belong to this cluster: another secret, or another cluster",
+		f.complain(way+" foreign", "found a node that does not belong to this cluster: another secret, another cluster, or an address that leads elsewhere",
 			"way", way, "cluster", f.node.cluster, "error", err)
 	default:
 		if way != "lost" && f.alone() && time.Since(f.node.started) >= loneliness {

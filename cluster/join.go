@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/tls"
@@ -75,6 +76,7 @@ func join(ctx context.Context, c *config) (*Node, error) {
 		started:     time.Now(),
 		log:         c.log,
 		network:     c.network,
+		host:        c.host,
 		ready:       make(chan struct{}),
 		left:        make(chan struct{}),
 	}
@@ -112,7 +114,6 @@ func (n *Node) start(ctx context.Context, c *config) error {
 	if err := n.connect(c, keys, loopback); err != nil {
 		return err
 	}
-	n.finder = &finder{node: n, ways: c.ways(loopback)}
 	if err := n.finder.start(ctx, n.address); err != nil {
 		return err
 	}
@@ -132,7 +133,7 @@ func (n *Node) start(ctx context.Context, c *config) error {
 	return n.follow(c)
 }
 
-// listen opens the one port.
+// listen opens the one port, and decides where others reach it.
 func (n *Node) listen(ctx context.Context, c *config) (loopback bool, err error) {
 	last := ""
 	if n.slot != nil {
@@ -147,29 +148,23 @@ func (n *Node) listen(ctx context.Context, c *config) (loopback bool, err error)
 		Packets:   packets,
 		TLS:       n.identity.ServerTLS(actorProtocol, gossipProtocol, coreProtocol),
 		Protocols: []string{actorProtocol, gossipProtocol, coreProtocol},
+		Welcomed:  n.welcomed,
 		Logger:    n.log,
 	})
 	if err != nil {
 		_, _ = listener.Close(), packets.Close()
 		return false, err
 	}
-	n.address = c.Advertise
-	if n.address == "" {
-		address, err := advertiseAddress(listener.Addr())
-		if err != nil {
-			return false, err
-		}
-		n.address = address.String()
-	}
-	if _, err := netip.ParseAddrPort(n.address); err != nil {
-		return false, invalid("the address to advertise must be ip:port: %w", err)
+	loopback = isLoopback(cmp.Or(c.Advertise, listener.Addr().String()))
+	n.finder = newFinder(n, c.ways(loopback))
+	if err := n.advertise(ctx, c); err != nil {
+		return false, err
 	}
 	if n.slot != nil {
 		if err := n.slot.SaveAddress(n.address); err != nil {
 			return false, err
 		}
 	}
-	loopback = isLoopback(n.address)
 	if loopback && c.onLoopback() {
 		n.log.Info("listening on loopback only: no secret was chosen; set TROUPE_SECRET, or the setting secret, to let other hosts join", "address", n.address)
 	} else {
@@ -194,6 +189,8 @@ func (n *Node) connect(c *config, keys *security.Credentials, loopback bool) err
 		PeerName:    peerName,
 		Handler:     n.inbound,
 		Dropped:     n.dropped,
+		Explain:     n.explain,
+		Seen:        n.seenAt,
 		MaxMessage:  int(c.MaxMessage),
 		Logger:      n.log,
 	})
@@ -212,14 +209,12 @@ func (n *Node) connect(c *config, keys *security.Credentials, loopback bool) err
 		Key:         keys.GossipKey(),
 		Packets:     n.port.Packets(),
 		Streams:     n.port.Listener(gossipProtocol),
-		Dial: func(ctx context.Context, address string) (net.Conn, error) {
-			return n.dialTLS(ctx, address, n.identity.ClientTLS("", gossipProtocol))
-		},
-		Reach:     n.reach,
-		Advertise: netip.MustParseAddrPort(n.address),
-		Preset:    timing.preset(),
-		Events:    n.observe,
-		Logger:    n.log,
+		Dial:        n.dialGossip,
+		Reach:       n.reach,
+		Advertise:   netip.MustParseAddrPort(n.address),
+		Preset:      timing.preset(),
+		Events:      n.observe,
+		Logger:      n.log,
 	})
 	if err != nil {
 		return err
@@ -233,6 +228,19 @@ func (n *Node) connect(c *config, keys *security.Credentials, loopback bool) err
 		}
 	})
 	return nil
+}
+
+// dialGossip connects to whichever node is at an address.
+func (n *Node) dialGossip(ctx context.Context, address string) (net.Conn, error) {
+	conn, err := n.dialTLS(ctx, address, n.identity.ClientTLS("", gossipProtocol))
+	if err != nil {
+		return nil, err
+	}
+	if n.isSelf(conn) {
+		_ = conn.Close()
+		return nil, fmt.Errorf("%s: %w", address, gossip.ErrSelf)
+	}
+	return conn, nil
 }
 
 // reach tries to connect to another node's port.

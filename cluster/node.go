@@ -29,6 +29,8 @@ type Node struct {
 	started     time.Time
 	log         *slog.Logger
 	network     Network
+	host        host
+	chosen      atomic.Pointer[chosenAddress] // nil if the user says where the node is
 	identity    *security.Identity
 
 	system    *actor.System
@@ -47,9 +49,10 @@ type Node struct {
 	sessions  sessions
 	farewells farewells
 
-	extensions extensions
-	policies   policies
-	follower   *follower // nil if there is nothing to follow
+	extensions  extensions
+	policies    policies
+	follower    *follower // nil if there is nothing to follow
+	whereabouts whereabouts
 
 	running sync.WaitGroup // goroutines of the node itself
 	ready   chan struct{}  // closed when Join is through, with or without success
@@ -189,6 +192,7 @@ func (n *Node) observe(event gossip.Event) {
 	case gossip.Joined:
 		n.log.Info("node joined", "peer", e.Member.Node, "address", e.Member.Address)
 		n.directory.joined(e.Member)
+		n.checkAddress(e.Member)
 		n.checkName(e.Member)
 	case gossip.CatalogChanged:
 		offered, err := catalog.Decode(e.Catalog)

@@ -101,7 +101,9 @@ func WithCredentials(credentials *security.Credentials) Option {
 func WithListen(address string) Option { return option(func(c *config) { c.code.Listen = address }) }
 
 // WithAdvertise sets the address, "ip:port", at which other nodes reach this one,
-// where it differs from the one listened on. Also TROUPE_ADVERTISE.
+// where it differs from the one listened on. Also TROUPE_ADVERTISE. The default, for a node
+// that listens on all addresses of its host, is the one from which it reaches its contacts,
+// or else that of the default route; see [ErrAddressChanged].
 func WithAdvertise(address string) Option {
 	return option(func(c *config) { c.code.Advertise = address })
 }

@@ -81,10 +81,13 @@ func (id *Identity) ClientTLS(node string, protocols ...string) *tls.Config {
 				return err
 			}
 			peer, err := peerOf(state.PeerCertificates)
-			if err == nil && node != "" && peer.Node != node {
-				err = fmt.Errorf("%w: node %q answered where %q was expected: the address is now of another node", ErrWrongPeer, peer.Node, node)
+			switch {
+			case err != nil || node == "" || peer.Node == node:
+				return err
+			case peer == id.peer:
+				return fmt.Errorf("%w: the address of node %q leads back to node %q itself: %q is to advertise one where others reach it (TROUPE_ADVERTISE)", ErrWrongPeer, node, peer.Node, node)
 			}
-			return err
+			return fmt.Errorf("%w: node %q answered where %q was expected: the address is now of another node", ErrWrongPeer, peer.Node, node)
 		},
 	}
 }

@@ -115,6 +115,14 @@ func TestAnotherNodeThanTheExpectedIsRefused(t *testing.T) {
 	}
 }
 
+func TestANodeThatReachesItselfInPlaceOfAnotherSaysWhy(t *testing.T) {
+	a := mustIdentity(t, mustDerive(t, testSecret, "lab"), "a")
+	_, _, err := handshake(t, a.ServerTLS(), a.ClientTLS("b"))
+	if !errors.Is(err, ErrWrongPeer) || !strings.Contains(err.Error(), "leads back") || !strings.Contains(err.Error(), "TROUPE_ADVERTISE") {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestClientsThatAreNoNodesAreRefused(t *testing.T) {
 	credentials := mustDerive(t, testSecret, "lab")
 	node := mustIdentity(t, credentials, "a")

@@ -18,9 +18,10 @@ var networks atomic.Int32
 // network is an Ethernet of its own: a bridge in one namespace, and hosts, each
 // in another. Nothing of it can be seen outside.
 type network struct {
-	t     testing.TB
-	name  string
-	hosts int
+	t      testing.TB
+	name   string
+	prefix string // of the addresses of its hosts
+	hosts  int
 }
 
 // host is a namespace with one interface.
@@ -33,7 +34,7 @@ type host struct {
 func newNetwork(t testing.TB) *network {
 	t.Helper()
 	requireNamespaces(t)
-	n := &network{t: t, name: fmt.Sprintf("troupe-%d-%d", os.Getpid(), networks.Add(1))}
+	n := &network{t: t, prefix: "10.77.0.", name: fmt.Sprintf("troupe-%d-%d", os.Getpid(), networks.Add(1))}
 	addNamespace(t, n.name)
 	ip(t, "-n", n.name, "link", "add", "bridge", "type", "bridge")
 	ip(t, "-n", n.name, "link", "set", "bridge", "up")
@@ -44,7 +45,7 @@ func newNetwork(t testing.TB) *network {
 func (n *network) host() *host {
 	n.t.Helper()
 	n.hosts++
-	h := &host{t: n.t, namespace: fmt.Sprintf("%s-%d", n.name, n.hosts), ip: fmt.Sprintf("10.77.0.%d", n.hosts)}
+	h := &host{t: n.t, namespace: fmt.Sprintf("%s-%d", n.name, n.hosts), ip: fmt.Sprintf("%s%d", n.prefix, n.hosts)}
 	addNamespace(n.t, h.namespace)
 	port := fmt.Sprintf("port%d", n.hosts)
 	ip(n.t, "-n", n.name, "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", h.namespace)

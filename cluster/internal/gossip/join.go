@@ -22,6 +22,9 @@ var ErrForeign = errors.New("gossip: peer is not of this cluster: compare the cl
 // version. The error names both.
 var ErrVersion = errors.New("gossip: peer speaks another major version")
 
+// ErrSelf is what Config.Dial returns for an address that leads to this member itself.
+var ErrSelf = errors.New("gossip: the address leads to this node itself")
+
 // maxJoins bounds the addresses that one Join contacts at once, not counting those that
 // have been silent for a while.
 const maxJoins = 8
@@ -52,7 +55,7 @@ func (a *attempt) answered() {
 // address that is silent is waited for while others get their turn.
 //
 // It returns how many of them answered. The error is nil if any did, or if
-// there was nobody to ask: this member's own address is skipped. Otherwise it
+// there was nobody to ask: what leads to this member itself is skipped. Otherwise it
 // tells for each address what is wrong, wrapping [ErrForeign], [ErrVersion], the error of
 // Config.Dial, or the cause of the end of ctx. After Close it is [ErrClosed].
 func (g *Gossip) Join(ctx context.Context, addresses []string) (contacted int, err error) {
@@ -94,7 +97,9 @@ func (g *Gossip) Join(ctx context.Context, addresses []string) (contacted int, e
 			release := sync.OnceFunc(func() { <-slots })
 			defer release()
 			defer time.AfterFunc(g.patience, release).Stop()
-			if err := g.joinOne(ctx, to); err != nil {
+			if err := g.joinOne(ctx, to); errors.Is(err, ErrSelf) {
+				return
+			} else if err != nil {
 				failed(address, err)
 				return
 			}

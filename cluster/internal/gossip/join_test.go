@@ -36,6 +36,28 @@ func TestStrangersNeverMix(t *testing.T) {
 	}
 }
 
+func TestAnAddressThatLeadsBackIsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := newTestNetwork()
+		m := n.open(t, "a", "10.0.0.1:7000", func(c *Config) {
+			dial := c.Dial
+			c.Dial = func(ctx context.Context, address string) (net.Conn, error) {
+				if address == "10.0.0.9:7000" {
+					return nil, fmt.Errorf("%s: %w", address, ErrSelf)
+				}
+				return dial(ctx, address)
+			}
+		})
+		if got, err := m.Join(t.Context(), []string{"10.0.0.9:7000"}); got != 0 || err != nil {
+			t.Errorf("Join = %d, %v", got, err)
+		}
+		// It hides nothing of the others.
+		if got, err := m.Join(t.Context(), []string{"10.0.0.9:7000", "10.0.0.2:7000"}); got != 0 || err == nil {
+			t.Errorf("Join = %d, %v", got, err)
+		}
+	})
+}
+
 func TestJoinReportsEachAddressThatFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		n := newTestNetwork()

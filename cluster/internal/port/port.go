@@ -33,7 +33,7 @@ var (
 	ErrNoProtocol = errors.New("the client negotiated no protocol that is served here")
 )
 
-// Config is what a Port works with. All fields but Refused and Logger are needed.
+// Config is what a Port works with. All fields but Welcomed, Refused and Logger are needed.
 type Config struct {
 	// Listener yields the raw connections, and Packets is the socket on the same
 	// port. From a successful Open on, the Port owns both.
@@ -47,6 +47,10 @@ type Config struct {
 
 	// Protocols are the ALPN names that are served.
 	Protocols []string
+
+	// Welcomed, if not nil, is told of every connection before it is handed over. It may
+	// be called concurrently and must return soon.
+	Welcomed func(*tls.Conn)
 
 	// Refused, if not nil, is told of every connection that was closed instead of
 	// handed over. It may be called concurrently and must return soon.
@@ -78,6 +82,7 @@ type Port struct {
 	packets    net.PacketConn
 	tls        *tls.Config
 	refusals   *refusals
+	welcomed   func(*tls.Conn)
 	logger     *slog.Logger
 	protocols  map[string]*listener
 	handshakes chan struct{} // holds one element for each that runs
@@ -107,6 +112,7 @@ func Open(cfg Config) (*Port, error) {
 		packets:    cfg.Packets,
 		tls:        config,
 		refusals:   &refusals{logger: logger, hook: cfg.Refused},
+		welcomed:   cfg.Welcomed,
 		logger:     logger,
 		protocols:  make(map[string]*listener, len(cfg.Protocols)),
 		handshakes: make(chan struct{}, maxHandshakes),
@@ -198,13 +204,13 @@ func (p *Port) admit(conn net.Conn) {
 			if err := p.welcome(conn); err != nil {
 				conn.Close()
 				if p.ctx.Err() == nil {
-					p.refusals.report(conn.RemoteAddr(), err)
+					p.refusals.report(conn, err)
 				}
 			}
 		})
 	default:
 		conn.Close()
-		p.refusals.report(conn.RemoteAddr(), ErrBusy)
+		p.refusals.report(conn, ErrBusy)
 	}
 }
 
@@ -219,6 +225,9 @@ func (p *Port) welcome(conn net.Conn) error {
 	l := p.protocols[c.ConnectionState().NegotiatedProtocol]
 	if l == nil {
 		return ErrNoProtocol
+	}
+	if p.welcomed != nil {
+		p.welcomed(c)
 	}
 	if !l.offer(c) {
 		return ErrBacklog

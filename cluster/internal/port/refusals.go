@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -25,7 +26,8 @@ type refusals struct {
 	unwarned int // since then
 }
 
-func (r *refusals) report(addr net.Addr, err error) {
+func (r *refusals) report(conn net.Conn, err error) {
+	addr := conn.RemoteAddr()
 	if r.hook != nil {
 		r.hook(addr, err)
 	}
@@ -35,7 +37,7 @@ func (r *refusals) report(addr net.Addr, err error) {
 	}
 	unwarned, ok := r.mayWarn(time.Now())
 	if ok {
-		r.logger.Warn("a peer was refused", "from", addr, "error", err, "hint", hint(err), "refused_before_without_warning", unwarned)
+		r.logger.Warn("a peer was refused", "from", addr, "error", err, "hint", hint(conn, err), "refused_before_without_warning", unwarned)
 	}
 }
 
@@ -57,8 +59,9 @@ func hungUp(err error) bool {
 }
 
 // hint says what is most likely wrong.
-func hint(err error) string {
+func hint(conn net.Conn, err error) string {
 	var notTLS tls.RecordHeaderError
+	const badCertificate = tls.AlertError(42) // RFC 8446, 6.2: it does not want ours
 	switch {
 	case errors.Is(err, ErrBusy), errors.Is(err, ErrBacklog):
 		return "this node is overloaded, or somebody floods its port"
@@ -68,7 +71,19 @@ func hint(err error) string {
 		return "it does not speak TLS, so it is no node"
 	case errors.Is(err, context.DeadlineExceeded):
 		return "it did not finish the TLS handshake in time"
+	case strings.Contains(err.Error(), "remote error: "+badCertificate.Error()) && fromHere(conn):
+		return "it runs on this host and does not find here what it looks for: if it is this node itself, another node advertises an address of this host and needs TROUPE_ADVERTISE; else it has another secret"
+	case strings.Contains(err.Error(), "remote error: "+badCertificate.Error()):
+		return "it has another secret, or looks for another node, which then advertises this address; its own log says which"
 	default: // an unknown certificate, or an alert about ours
 		return "most likely it has another secret, if it is a node at all"
 	}
+}
+
+// fromHere reports whether a connection was made at the address that it leads to, as one to
+// oneself is.
+func fromHere(conn net.Conn) bool {
+	from, _, errFrom := net.SplitHostPort(conn.RemoteAddr().String())
+	to, _, errTo := net.SplitHostPort(conn.LocalAddr().String())
+	return errFrom == nil && errTo == nil && from == to
 }

@@ -3,10 +3,12 @@ package port_test
 import (
 	"bytes"
 	"crypto/tls"
+	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"net"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -188,4 +190,47 @@ func heap() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
+}
+
+func TestAPeerThatRefusesThisNodeIsExplained(t *testing.T) {
+	for where, want := range map[string]string{"away": "looks for another node", "home": "if it is this node itself, another node advertises"} {
+		synctest.Test(t, func(t *testing.T) {
+			var log bytes.Buffer
+			f := open(t, func(c *port.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+			f.away = f.network.Host(where)
+			config := f.nodes.speaking("h2")
+			config.VerifyConnection = func(tls.ConnectionState) error { return errors.New("not who it looks for") }
+			if _, err := f.connect(config); err == nil {
+				t.Fatal("the handshake succeeds")
+			}
+			synctest.Wait()
+			if strings.Count(log.String(), "\n") != 1 || !strings.Contains(log.String(), want) || !strings.Contains(log.String(), "another secret") {
+				t.Errorf("from %s it logs %s", where, log.String())
+			}
+		})
+	}
+}
+
+func TestWhoIsWelcomeIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		var welcomed []string
+		f := open(t, func(c *port.Config) {
+			c.Welcomed = func(conn *tls.Conn) {
+				mu.Lock()
+				defer mu.Unlock()
+				welcomed = append(welcomed, conn.ConnectionState().NegotiatedProtocol)
+			}
+		})
+		for _, config := range []*tls.Config{f.nodes.speaking("h2"), newAuthority(t).speaking("h2"), f.nodes.speaking("other")} {
+			config.InsecureSkipVerify = true
+			readAfter(f.connect(config))
+		}
+		synctest.Wait()
+		mu.Lock()
+		defer mu.Unlock()
+		if !slices.Equal(welcomed, []string{"h2"}) {
+			t.Errorf("welcomed: %q", welcomed)
+		}
+	})
 }

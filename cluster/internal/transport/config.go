@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 
 	"google.golang.org/grpc/credentials"
 
@@ -40,6 +41,12 @@ type Config struct {
 	// It is called by the transport's own goroutines and must not block or
 	// close a Peer.
 	Dropped func(node, to, message string, reason error)
+	// Explain, if not nil, returns the error of connecting to a node at its address with
+	// what may be wrong with that address.
+	Explain func(node, address string, err error) error
+	// Seen, if not nil, is told at which address another node sees this one. It must not
+	// block.
+	Seen func(node string, at netip.Addr)
 	// Logger may be nil, for silence.
 	Logger *slog.Logger
 	// Lanes is the number of streams to each peer: 1 to 256, 4 if 0.
@@ -82,6 +89,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Explain == nil {
+		c.Explain = func(_, _ string, err error) error { return err }
+	}
+	if c.Seen == nil {
+		c.Seen = func(string, netip.Addr) {}
 	}
 	if c.Dropped == nil {
 		c.Dropped = func(string, string, string, error) {}

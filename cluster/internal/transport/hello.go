@@ -3,6 +3,7 @@ package transport
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"strconv"
 
 	"google.golang.org/grpc/codes"
@@ -25,6 +26,7 @@ const (
 	keyIncarnation = "troupe-incarnation"
 	keyExpect      = "troupe-expect"
 	keyLane        = "troupe-lane"
+	keySeen        = "troupe-seen" // in what answers: the IP address of the other node as seen there
 )
 
 // origin identifies a stream's other end; a node has one stream per lane.
@@ -56,6 +58,26 @@ func versionOf(md metadata.MD) (version.Version, error) {
 		minor = "0"
 	}
 	return version.Parse(first(md, keyVersion) + "." + minor)
+}
+
+// seenPairs say at which address the node that opened a stream is seen here.
+func seenPairs(ctx context.Context) metadata.MD {
+	p, ok := peer.FromContext(ctx)
+	if !ok || p.Addr == nil {
+		return nil
+	}
+	at, err := netip.ParseAddrPort(p.Addr.String())
+	if err != nil {
+		return nil
+	}
+	return metadata.Pairs(keySeen, at.Addr().Unmap().WithZone("").String())
+}
+
+// seen passes on at which address another node sees this one, if it says so.
+func (t *Transport) seen(node string, md metadata.MD) {
+	if at, err := netip.ParseAddr(first(md, keySeen)); err == nil && at.Zone() == "" {
+		t.cfg.Seen(node, at.Unmap())
+	}
 }
 
 // mismatch is the error of a node that speaks another major version.

@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"github.com/troupe-go/troupe/cluster/internal/wire"
@@ -121,7 +122,7 @@ func (t *Transport) accept(s grpc.ServerStream) error {
 	go in.write()
 	go in.receive()
 	// Returning makes gRPC end the stream, and with it both goroutines.
-	if err := s.SendHeader(versionPairs(spoken)); err != nil {
+	if err := s.SendHeader(metadata.Join(versionPairs(spoken), seenPairs(s.Context()))); err != nil {
 		return err
 	}
 	select {

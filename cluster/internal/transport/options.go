@@ -1,7 +1,9 @@
 package transport
 
 import (
+	"context"
 	"math"
+	"net"
 	"time"
 
 	"google.golang.org/grpc"
@@ -60,10 +62,17 @@ func (c *Config) serverOptions() []grpc.ServerOption {
 	}
 }
 
-func (c *Config) dialOptions(node string, heard *pulse) []grpc.DialOption {
+func (c *Config) dialOptions(node, address string, heard *pulse) []grpc.DialOption {
+	explain := func(err error) error { return c.Explain(node, address, err) }
 	return []grpc.DialOption{
-		grpc.WithTransportCredentials(heeded{c.clientCredentials(node), heard}),
-		grpc.WithContextDialer(c.Dial),
+		grpc.WithTransportCredentials(heeded{c.clientCredentials(node), heard, explain}),
+		grpc.WithContextDialer(func(ctx context.Context, address string) (net.Conn, error) {
+			conn, err := c.Dial(ctx, address)
+			if err != nil {
+				return nil, explain(err)
+			}
+			return conn, nil
+		}),
 		grpc.WithNoProxy(),
 		grpc.WithDisableRetry(),
 		grpc.WithDisableServiceConfig(),

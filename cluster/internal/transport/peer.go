@@ -37,7 +37,7 @@ func newPeer(t *Transport, key peerKey, address string) *Peer {
 	for i := range p.lanes {
 		p.lanes[i] = newLane(p, i)
 	}
-	conn, err := grpc.NewClient("passthrough:///"+address, t.cfg.dialOptions(key.node, &p.pulse)...)
+	conn, err := grpc.NewClient("passthrough:///"+address, t.cfg.dialOptions(key.node, address, &p.pulse)...)
 	if err != nil {
 		p.shut(fmt.Errorf("%w: %w", ErrUnreachable, err))
 		return p

@@ -27,20 +27,26 @@ func (p *pulse) silence() time.Duration { return time.Since(p.latest()) }
 // since reports whether something was read at t or later.
 func (p *pulse) since(t time.Time) bool { return !p.latest().Before(t) }
 
-// heeded are credentials for connections whose reads count in a pulse.
+// heeded are credentials for connections whose reads count in a pulse, and whose failures
+// are explained.
 type heeded struct {
 	credentials.TransportCredentials
-	pulse *pulse
+	pulse   *pulse
+	explain func(error) error
 }
 
 // ClientHandshake implements credentials.TransportCredentials.
 func (h heeded) ClientHandshake(ctx context.Context, authority string, raw net.Conn) (net.Conn, credentials.AuthInfo, error) {
-	return h.TransportCredentials.ClientHandshake(ctx, authority, heededConn{raw, h.pulse})
+	conn, info, err := h.TransportCredentials.ClientHandshake(ctx, authority, heededConn{raw, h.pulse})
+	if err != nil {
+		return nil, nil, h.explain(err)
+	}
+	return conn, info, nil
 }
 
 // Clone implements credentials.TransportCredentials.
 func (h heeded) Clone() credentials.TransportCredentials {
-	return heeded{h.TransportCredentials.Clone(), h.pulse}
+	return heeded{h.TransportCredentials.Clone(), h.pulse, h.explain}
 }
 
 type heededConn struct {

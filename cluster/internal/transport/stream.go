@@ -64,6 +64,7 @@ func (l *lane) accepted(s grpc.ClientStream) error {
 		return err
 	}
 	if _, ok := header[keyVersion]; ok {
+		l.peer.transport.seen(l.peer.node, header)
 		return l.checkVersion(header)
 	}
 	if err := s.RecvMsg(new(received)); err != nil {
