@@ -60,6 +60,20 @@ func TestANodeThatStaysAloneSaysWhoDoesNotAnswer(t *testing.T) {
 	})
 }
 
+func TestANodeIsNotItsOwnCompany(t *testing.T) {
+	clustertest.Run(t, 0, func(t *testing.T, c *clustertest.Cluster) {
+		var log journal
+		seeds := blackHoles(c, 1, "alone")
+		itself := c.Network.Host("alone").IP().String() + ":7420" // the node goes by another address
+		start(t, c, "alone", cluster.WithAdvertise("10.9.9.9:7420"), cluster.WithLogger(log.logger(slog.LevelInfo)),
+			cluster.WithDiscovery(discovery.Static(append(seeds, itself)...)))
+		<-time.After(time.Minute)
+		if said := log.take(); strings.Count(said, "level=WARN") != 1 || !strings.Contains(said, "none of its contacts answers") || !strings.Contains(said, seeds[0]) {
+			t.Errorf("it logged %s", said)
+		}
+	})
+}
+
 // way is a discovery with methods of its own.
 type way struct {
 	cluster.Discovery

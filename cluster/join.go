@@ -237,8 +237,7 @@ func (n *Node) dialGossip(ctx context.Context, address string) (net.Conn, error)
 		return nil, err
 	}
 	if n.isSelf(conn) {
-		_ = conn.Close()
-		return nil, fmt.Errorf("%s: %w", address, gossip.ErrSelf)
+		return gossip.Loop{Conn: conn}, nil
 	}
 	return conn, nil
 }

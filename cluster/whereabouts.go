@@ -58,13 +58,15 @@ func (w *whereabouts) of(node string) netip.Addr {
 func (w *whereabouts) first(node, address string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	key := node + " " + address
+	if w.warned[key] {
+		return false
+	}
 	if len(w.warned) >= maxWhereabouts || w.warned == nil {
 		w.warned = make(map[string]bool)
 	}
-	key := node + " " + address
-	again := w.warned[key]
 	w.warned[key] = true
-	return !again
+	return true
 }
 
 // welcomed is told of each connection that another node has opened.

@@ -39,30 +39,35 @@ type member struct {
 	host *host
 }
 
-// become starts a node on a host and has it join.
-func (h *host) become(name string, env ...string) (member, joined) {
+// become starts a node on a host.
+func (h *host) become(name string, env ...string) member {
 	h.t.Helper()
-	p := h.start(name, append(env, secret, "TROUPE_STATE_DIR="+h.t.TempDir())...)
-	return member{p, h}, get[joined](p, "join")
+	return member{h.start(name, append(env, secret, "TROUPE_STATE_DIR="+h.t.TempDir())...), h}
 }
 
-// served has the nodes serve each other.
-func served(t *testing.T, a, b member) {
+// joinAt has the nodes join at once, and fails the test unless each advertises the address of
+// its host.
+func joinAt(t *testing.T, members ...member) {
 	t.Helper()
+	var joins []*answer
+	for _, m := range members {
+		joins = append(joins, m.begin("join"))
+	}
+	for i, m := range members {
+		if as := decode[joined](t, joins[i].end()); !strings.HasPrefix(as.Address, m.host.ip+":") {
+			t.Errorf("node %s on host %s advertises %s", as.Name, m.host.ip, as.Address)
+		}
+	}
+}
+
+// serveEachOther has two nodes serve each other.
+func serveEachOther(a, b member) {
 	both := []*process{a.process, b.process}
 	all(both, "meet", "a", "b")
 	all(both, "serve")
 	all(both, "see", "2")
 	a.do("work", "b")
 	b.do("work", "a")
-}
-
-// wantAddress fails the test unless the node advertises the address of its host.
-func wantAddress(t *testing.T, m member, got joined) {
-	t.Helper()
-	if !strings.HasPrefix(got.Address, m.host.ip+":") {
-		t.Errorf("node %s on host %s advertises %s", got.Name, m.host.ip, got.Address)
-	}
 }
 
 func TestABridgeForContainersIsNotAdvertised(t *testing.T) {
@@ -83,11 +88,10 @@ func TestABridgeForContainersIsNotAdvertised(t *testing.T) {
 				if len(seeds) > 1 {
 					h.addDefaultRoute(publicPrefix + "254")
 				}
-				m, as := h.become(name, seeds[0])
-				wantAddress(t, m, as)
-				members = append(members, m)
+				members = append(members, h.become(name, seeds[0]))
 			}
-			served(t, members[0], members[1])
+			joinAt(t, members...)
+			serveEachOther(members[0], members[1])
 		})
 	}
 }
@@ -102,11 +106,10 @@ func TestTheNetworkOfTheContactsIsAdvertised(t *testing.T) {
 		h := n.host()
 		h.addInterface("wan", []string{"10.1.0.1/24", "10.1.0.2/24"}[i]) // they cannot reach each other there
 		h.addDefaultRoute("10.1.0.254")
-		m, as := h.become(name, seeds)
-		wantAddress(t, m, as)
-		members = append(members, m)
+		members = append(members, h.become(name, seeds))
 	}
-	served(t, members[0], members[1])
+	joinAt(t, members...)
+	serveEachOther(members[0], members[1])
 }
 
 func TestANodeThatIsMetElsewhereSaysWhatToSet(t *testing.T) {
@@ -116,8 +119,10 @@ func TestANodeThatIsMetElsewhereSaysWhatToSet(t *testing.T) {
 	h := n.host()
 	h.addInterface("wan", "10.1.0.1/24")
 	h.addDefaultRoute("10.1.0.254")
-	a, _ := h.become("a") // it knows nobody
-	n.host().become("b", "TROUPE_SEEDS="+h.ip+":7420")
+	a := h.become("a") // it knows nobody
+	b := n.host().become("b", "TROUPE_SEEDS="+h.ip+":7420")
+	a.do("join")
+	b.do("join")
 	t.Log(a.awaitLog("level=WARN", "met_at="+h.ip, "advertised=10.1.0.1:7420", "TROUPE_ADVERTISE="+h.ip+":7420", "peer=b"))
 }
 
@@ -127,12 +132,12 @@ func TestAnAddressThatLeadsBackIsNamedAsTheCause(t *testing.T) {
 	ha, hb := n.host(), n.host()
 	ha.addBridge()
 	hb.addBridge()
-	b, as := hb.become("b", "TROUPE_ADVERTISE=172.17.0.1:7420")
-	if as.Address != "172.17.0.1:7420" {
+	a, b := ha.become("a", "TROUPE_SEEDS="+hb.ip+":7420"), hb.become("b", "TROUPE_ADVERTISE=172.17.0.1:7420")
+	if as := get[joined](b.process, "join"); as.Address != "172.17.0.1:7420" {
 		t.Errorf("what the user says is replaced by %s", as.Address)
 	}
 	b.do("serve")
-	a, _ := ha.become("a", "TROUPE_SEEDS="+hb.ip+":7420")
+	joinAt(t, a)
 	_, err := a.begin("work", "b").outcome()
 	if err == nil || !containsAll(err.Error(), []string{"node b is at " + hb.ip, "172.17.0.1:7420", "TROUPE_ADVERTISE"}) || strings.Contains(err.Error(), "secret") {
 		t.Errorf("the call ends with %v", err)
@@ -145,15 +150,11 @@ func TestANodeWhoseAddressChangesSaysSoAndLeaves(t *testing.T) {
 	t.Parallel()
 	n := newNetwork(t)
 	ha, hb := n.host(), n.host()
-	a, _ := ha.become("a")
-	b, _ := hb.become("b", "TROUPE_SEEDS="+ha.ip+":7420")
+	a, b := ha.become("a"), hb.become("b")
+	joinAt(t, a, b)
 	all([]*process{a.process, b.process}, "meet", "a", "b")
 	ip(t, "-n", hb.namespace, "addr", "del", hb.ip+"/24", "dev", "eth0")
 	ip(t, "-n", hb.namespace, "addr", "add", "10.77.0.99/24", "dev", "eth0")
 	t.Log(b.awaitLog("level=WARN", "lost the address", hb.ip))
 	t.Log(b.awaitLog("must leave", hb.ip, "10.77.0.99", "TROUPE_ADVERTISE"))
-	again := b.host.start("again", secret, "TROUPE_STATE_DIR="+t.TempDir(), "TROUPE_SEEDS="+ha.ip+":7420")
-	if as := get[joined](again, "join"); !strings.HasPrefix(as.Address, "10.77.0.99:") {
-		t.Errorf("it joined anew as %v", as)
-	}
 }

@@ -53,8 +53,8 @@ type Config struct {
 	Streams net.Listener
 
 	// Dial opens an authenticated connection for gossip to a peer's "ip:port". It must
-	// return soon after its context ends, and returns an error that wraps [ErrSelf] for
-	// an address that leads to this member.
+	// return soon after its context ends, and returns a [Loop] for an address that leads
+	// to this member.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
 
 	// Reach tries to connect to a peer's "ip:port", and closes the connection: that

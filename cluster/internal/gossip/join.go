@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -22,8 +23,12 @@ var ErrForeign = errors.New("gossip: peer is not of this cluster: compare the cl
 // version. The error names both.
 var ErrVersion = errors.New("gossip: peer speaks another major version")
 
-// ErrSelf is what Config.Dial returns for an address that leads to this member itself.
-var ErrSelf = errors.New("gossip: the address leads to this node itself")
+// Loop is what Config.Dial returns for a connection that leads to this member itself: who
+// answers there is nobody else.
+type Loop struct{ net.Conn }
+
+// errSelf says that an address leads to this member itself.
+var errSelf = errors.New("gossip: the address leads to this node itself")
 
 // maxJoins bounds the addresses that one Join contacts at once, not counting those that
 // have been silent for a while.
@@ -35,11 +40,18 @@ type attempt struct {
 	ctx   context.Context
 	dial  atomic.Pointer[error]
 	heard atomic.Bool // the peer sent something
+	self  atomic.Bool // the peer is this member
 }
 
 func (a *attempt) failed(err error) {
 	if a != nil {
 		a.dial.Store(&err)
+	}
+}
+
+func (a *attempt) loops() {
+	if a != nil {
+		a.self.Store(true)
 	}
 }
 
@@ -97,7 +109,7 @@ func (g *Gossip) Join(ctx context.Context, addresses []string) (contacted int, e
 			release := sync.OnceFunc(func() { <-slots })
 			defer release()
 			defer time.AfterFunc(g.patience, release).Stop()
-			if err := g.joinOne(ctx, to); errors.Is(err, ErrSelf) {
+			if err := g.joinOne(ctx, to); errors.Is(err, errSelf) {
 				return
 			} else if err != nil {
 				failed(address, err)
@@ -138,6 +150,8 @@ func (g *Gossip) joinOne(ctx context.Context, to netip.AddrPort) error {
 	_, err := g.list.Join([]string{label + "/" + to.String()})
 	dialErr := try.dial.Load()
 	switch {
+	case try.self.Load():
+		return errSelf
 	case err == nil:
 		return nil
 	case g.transport.ctx.Err() != nil:

@@ -42,10 +42,11 @@ func TestAnAddressThatLeadsBackIsNobody(t *testing.T) {
 		m := n.open(t, "a", "10.0.0.1:7000", func(c *Config) {
 			dial := c.Dial
 			c.Dial = func(ctx context.Context, address string) (net.Conn, error) {
-				if address == "10.0.0.9:7000" {
-					return nil, fmt.Errorf("%s: %w", address, ErrSelf)
+				if address != "10.0.0.9:7000" {
+					return dial(ctx, address)
 				}
-				return dial(ctx, address)
+				conn, err := dial(ctx, "10.0.0.1:7000")
+				return Loop{conn}, err
 			}
 		})
 		if got, err := m.Join(t.Context(), []string{"10.0.0.9:7000"}); got != 0 || err != nil {

@@ -140,6 +140,9 @@ func (t *transport) DialAddressTimeout(a memberlist.Address, timeout time.Durati
 		try.failed(err)
 		return nil, err
 	}
+	if _, ok := stream.(Loop); ok {
+		try.loops()
+	}
 	c := t.track(stream, try, false)
 	if c == nil {
 		_ = stream.Close()
