@@ -72,9 +72,9 @@ func hint(conn net.Conn, err error) string {
 	case errors.Is(err, context.DeadlineExceeded):
 		return "it did not finish the TLS handshake in time"
 	case strings.Contains(err.Error(), "remote error: "+badCertificate.Error()) && fromHere(conn):
-		return "it runs on this host and does not find here what it looks for: if it is this node itself, another node advertises an address of this host and needs TROUPE_ADVERTISE; else it has another secret"
+		return "it runs on this host and has another secret, or it is this node itself: then another node advertises an address of this host, and needs TROUPE_ADVERTISE"
 	case strings.Contains(err.Error(), "remote error: "+badCertificate.Error()):
-		return "it has another secret, or looks for another node, which then advertises this address; its own log says which"
+		return "it has another secret, or looks for another node, which then advertises this address: its own log says which"
 	default: // an unknown certificate, or an alert about ours
 		return "most likely it has another secret, if it is a node at all"
 	}

@@ -193,7 +193,7 @@ func heap() uint64 {
 }
 
 func TestAPeerThatRefusesThisNodeIsExplained(t *testing.T) {
-	for where, want := range map[string]string{"away": "looks for another node", "home": "if it is this node itself, another node advertises"} {
+	for where, want := range map[string]string{"away": "looks for another node", "home": "it is this node itself: then another node advertises"} {
 		synctest.Test(t, func(t *testing.T) {
 			var log bytes.Buffer
 			f := open(t, func(c *port.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
