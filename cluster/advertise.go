@@ -17,8 +17,7 @@ var errNoAdvertiseAddress = errors.New("no network interface that is up has an a
 
 // host is what the system says of its addresses. Tests have others.
 type host struct {
-	// addresses are those of the interfaces that are up and not loopback, in the order
-	// of the system.
+	// addresses are those of the interfaces, without loopback, in the order of the system.
 	addresses func() ([]hostAddress, error)
 
 	// source is where packets to another address would come from.
@@ -29,6 +28,7 @@ type host struct {
 type hostAddress struct {
 	netip.Addr
 	device string
+	idle   bool // the interface leads nowhere now
 }
 
 // contact is an address where others may be.
@@ -47,17 +47,18 @@ func interfaceAddresses() ([]hostAddress, error) {
 	}
 	var all []hostAddress
 	for _, i := range interfaces {
-		// A bridge without members, such as an idle docker0, is up but not running.
-		if i.Flags&net.FlagUp == 0 || i.Flags&net.FlagRunning == 0 || i.Flags&net.FlagLoopback != 0 {
+		if i.Flags&net.FlagLoopback != 0 {
 			continue
 		}
+		// A bridge without members, such as docker0 without containers, is up but not running.
+		idle := i.Flags&net.FlagUp == 0 || i.Flags&net.FlagRunning == 0
 		addresses, err := i.Addrs()
 		if err != nil {
 			continue // the interface has gone meanwhile
 		}
 		for _, a := range addresses {
 			if prefix, err := netip.ParsePrefix(a.String()); err == nil {
-				all = append(all, hostAddress{prefix.Addr().Unmap(), i.Name})
+				all = append(all, hostAddress{prefix.Addr().Unmap(), i.Name, idle})
 			}
 		}
 	}
@@ -97,12 +98,13 @@ func (h host) usable(onlyIPv4 bool) ([]netip.Addr, error) {
 		}
 		return r
 	}
+	all = slices.DeleteFunc(slices.Clone(all), func(a hostAddress) bool {
+		return a.idle || !a.IsGlobalUnicast() || onlyIPv4 && !a.Is4()
+	})
 	slices.SortStableFunc(all, func(a, b hostAddress) int { return cmp.Compare(rank(a), rank(b)) })
-	var ips []netip.Addr
-	for _, a := range all {
-		if a.IsGlobalUnicast() && (a.Is4() || !onlyIPv4) {
-			ips = append(ips, a.Addr)
-		}
+	ips := make([]netip.Addr, len(all))
+	for i, a := range all {
+		ips[i] = a.Addr
 	}
 	return ips, nil
 }
@@ -113,6 +115,19 @@ func isBridge(device string) bool {
 	return slices.ContainsFunc([]string{
 		"docker", "br-", "veth", "virbr", "podman", "cni", "lxcbr", "lxdbr", "vboxnet", "vmnet", "vEthernet",
 	}, func(prefix string) bool { return strings.HasPrefix(device, prefix) })
+}
+
+// has reports whether an address is one of the host, loopback included.
+func (h host) has(ip netip.Addr) bool {
+	if ip.IsLoopback() {
+		return true
+	}
+	all, err := h.addresses()
+	return err == nil && among(all, ip)
+}
+
+func among(all []hostAddress, ip netip.Addr) bool {
+	return slices.ContainsFunc(all, func(a hostAddress) bool { return a.Addr == ip })
 }
 
 // choose returns the address where others reach a node that listens on all: the one from

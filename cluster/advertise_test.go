@@ -2,23 +2,22 @@ package cluster
 
 import (
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
+	"strings"
 	"testing"
 )
 
 // route says from which address a network is reached.
 type route struct{ to, from string }
 
-// hostOf is a host with these interfaces, as "name address", and routes, the first of which
-// counts.
+// hostOf is a host with these interfaces, as "name address" and perhaps "idle", and routes,
+// the first of which counts.
 func hostOf(addresses []string, routes ...route) host {
 	var own []hostAddress
 	for _, a := range addresses {
-		var device, ip string
-		_, _ = fmt.Sscan(a, &device, &ip)
-		own = append(own, hostAddress{netip.MustParseAddr(ip), device})
+		words := strings.Fields(a)
+		own = append(own, hostAddress{netip.MustParseAddr(words[1]), words[0], len(words) > 2})
 	}
 	return host{
 		addresses: func() ([]hostAddress, error) { return own, nil },
@@ -89,6 +88,7 @@ func TestChosenAddress(t *testing.T) {
 		{"private before public", []string{"a 8.8.8.8", "b fd00::1", "c 2001:4860::1"}, nil, nil, false, "fd00::1"},
 		{"IPv4 before IPv6", []string{"a fd00::1", "a 10.0.0.1"}, nil, nil, false, "10.0.0.1"},
 		{"a bridge where there is nothing else", []string{"docker0 172.17.0.1"}, nil, nil, false, "172.17.0.1"},
+		{"what leads somewhere", []string{"eth0 10.0.0.1 idle", "eth1 203.0.114.7"}, nil, nil, false, "203.0.114.7"},
 		{"nothing local to a link", []string{"a fe80::1", "b 169.254.1.1"}, nil, nil, false, ""},
 		{"nothing at all", nil, nil, nil, false, ""},
 		{"nothing for IPv4", []string{"a fd00::1"}, nil, nil, true, ""},

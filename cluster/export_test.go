@@ -12,7 +12,7 @@ func WithAddress(address func() netip.Addr) Option {
 		c.host = host{
 			addresses: func() (all []hostAddress, err error) {
 				if ip := address(); ip.IsValid() {
-					all = append(all, hostAddress{ip, "eth0"})
+					all = append(all, hostAddress{Addr: ip, device: "eth0"})
 				}
 				return all, nil
 			},

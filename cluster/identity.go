@@ -61,7 +61,8 @@ func (c *config) open(ctx context.Context, lastAddress string) (net.Listener, ne
 	if c.onLoopback() {
 		host, ports = "127.0.0.1", []string{"0"}
 	}
-	if _, last, err := net.SplitHostPort(lastAddress); err == nil {
+	// What was advertised by hand says nothing of where the node listened.
+	if _, last, err := net.SplitHostPort(lastAddress); err == nil && c.Advertise == "" {
 		ports = append([]string{last}, ports...)
 	}
 	var errs []error

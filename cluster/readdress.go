@@ -3,7 +3,6 @@ package cluster
 import (
 	"context"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/troupe-go/troupe/actor"
@@ -61,9 +60,13 @@ func (n *Node) watchAddress(ctx context.Context) {
 // replacement reports whether the host has lost the chosen address, and which other one
 // leads to the other nodes, or the rest of the world; it is not valid if there is none.
 func (n *Node) replacement(chosen *chosenAddress) (other netip.Addr, gone bool) {
-	own, err := n.host.usable(chosen.onlyIPv4)
-	if err != nil || slices.Contains(own, chosen.ip) {
+	all, err := n.host.addresses()
+	if err != nil || among(all, chosen.ip) {
 		return netip.Addr{}, false
+	}
+	own, err := n.host.usable(chosen.onlyIPv4)
+	if err != nil {
+		return netip.Addr{}, true
 	}
 	var others []contact
 	for address := range n.directory.addresses() {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -141,14 +140,8 @@ func (n *Node) leadsBack(to netip.AddrPort) bool {
 // isHere reports whether an address is one of this host. It is false where the network is
 // not that of the system.
 func (n *Node) isHere(ip netip.Addr) bool {
-	if _, ok := n.network.(IPNetwork); !ok {
-		return false
-	}
-	if ip.IsLoopback() {
-		return true
-	}
-	own, err := n.host.addresses()
-	return err == nil && slices.ContainsFunc(own, func(a hostAddress) bool { return a.Addr == ip })
+	_, ok := n.network.(IPNetwork)
+	return ok && n.host.has(ip)
 }
 
 // explain returns the error of connecting to a node at the address that it advertises, with

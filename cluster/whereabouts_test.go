@@ -18,7 +18,7 @@ func onHost() (*Node, *bytes.Buffer) {
 	log := new(bytes.Buffer)
 	n := &Node{
 		name: "a", address: "10.0.0.1:7420", network: IPNetwork{}, log: slog.New(slog.NewTextHandler(log, nil)),
-		host: hostOf([]string{"docker0 172.17.0.1", "eth0 10.0.0.1"}),
+		host: hostOf([]string{"docker0 172.17.0.1 idle", "eth0 10.0.0.1"}),
 	}
 	return n, log
 }
