@@ -42,6 +42,9 @@ type cell struct {
 	doing atomic.Pointer[string]    // the message of this turn, or of the last; or a method
 	began atomic.Pointer[time.Time] // nil before the system stops
 
+	asks  atomic.Uint32 // numbers the asks in its turns
+	waits atomic.Uint32 // the ask that its turn waits for; 0 for none
+
 	now    atomic.Pointer[incarnation]
 	halted atomic.Bool           // told to stop
 	become atomic.Pointer[table] // the table, for Deliver; nil for the definition's
@@ -109,10 +112,10 @@ func (c *cell) Ask(e Envelope) error {
 	if !ok {
 		return notRun(InvalidArgument, "%T is told, not asked: it has no reply", e.message)
 	}
-	ctx := k.context()
-	if from := handlerOf(ctx); from != nil && from.in.cell == c {
-		return notRun(FailedPrecondition, "%s asks itself, and would wait for ever", c)
+	if err := c.awaits(k.sender()); err != nil {
+		return err
 	}
+	ctx := k.context()
 	w := c.system.waiters.Get().(*waiter)
 	attempt := k.begin(w)
 	if err := c.process.Post(ctx, Envelope{message: attempt}); err != nil {

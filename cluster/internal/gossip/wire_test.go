@@ -22,8 +22,9 @@ var (
 		Incarnation: math.MaxUint64,
 		Address:     testAddress.String(),
 		Started:     time.Unix(0, 1234567890123456789),
+		Minor:       version.Wire().Minor,
 	}
-	plainMember = Member{Node: "a", Incarnation: 1, Address: testAddress.String(), Started: time.Unix(0, 1)}
+	plainMember = Member{Node: "a", Incarnation: 1, Address: testAddress.String(), Started: time.Unix(0, 1), Minor: version.Wire().Minor}
 )
 
 func TestMetaSurvivesTheWire(t *testing.T) {
