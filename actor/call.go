@@ -140,6 +140,20 @@ func (k *call[Q, R]) answer(reply R, err error) {
 	k.finish(reply, nil)
 }
 
+// overdue returns err, or, if the asker has stopped waiting, what then is the same wherever
+// the actor is, and whether or not its handler has given up as well.
+func (k *Context) overdue(to Recipient, err error) error {
+	if err == nil || k.base.Err() == nil {
+		return err
+	}
+	if e := AsError(err); e.Code != CodeOf(k.base.Err()) || e.NotRun || e.Reason != "" {
+		return err
+	}
+	e := contextError(k.base)
+	e.Message = to.String() + ": " + e.Message
+	return e
+}
+
 // wait returns when the call is complete or its context has ended.
 func (k *call[Q, R]) wait(pool *sync.Pool) error {
 	w := k.waiter

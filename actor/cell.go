@@ -134,7 +134,7 @@ func (c *cell) Ask(e Envelope) error {
 func (c *cell) refused(ctx context.Context, err error) *Error {
 	switch {
 	case errors.Is(err, mailbox.ErrClosed):
-		return notRun(NotFound, "%s has stopped", c)
+		return c.gone()
 	case errors.Is(err, mailbox.ErrFull):
 		return notRun(ResourceExhausted, "the mailbox of %s is full; slow down, or raise its capacity", c)
 	}
@@ -147,8 +147,12 @@ func (c *cell) refused(ctx context.Context, err error) *Error {
 
 // Watch implements Recipient.
 func (c *cell) Watch(ended func(reason error)) (func(), error) {
-	return c.process.WatchFunc(func() {
-		c.contain("a watcher of it", func() { ended(c.ending) })
+	return c.process.WatchFunc(func(late bool) {
+		reason := c.ending
+		if late { // another node knows no more of it by then
+			reason = c.gone()
+		}
+		c.contain("a watcher of it", func() { ended(reason) })
 	}), nil
 }
 
@@ -227,7 +231,12 @@ func (c *cell) receiveOther(e Envelope) {
 		t.tick()
 		return
 	}
-	c.system.undelivered(e, c, notRun(Unimplemented, "%s has no handler for %T", c, e.Message()))
+	c.system.undelivered(e, c, c.unhandled(c.system.names.of(e.Message())))
+}
+
+// unhandled is the error for a message that c has no handler for.
+func (c *cell) unhandled(name string) *Error {
+	return notRun(Unimplemented, "%s (%s) has no handler for %.80s", c, typeName(c.def.protocol), name)
 }
 
 func (c *cell) use(t *table) {

@@ -45,7 +45,7 @@ func (e Envelope) Chain() []Hop {
 func (k *Context) send(to Recipient, e Envelope) error {
 	from := handlerOf(k.base)
 	if from == nil {
-		return to.Ask(e)
+		return k.overdue(to, to.Ask(e))
 	}
 	k.from, k.depth = from, from.passed()+1
 	if k.depth > maxHops {
@@ -58,7 +58,7 @@ func (k *Context) send(to Recipient, e Envelope) error {
 		before := c.waits.Swap(k.ask)
 		defer c.waits.CompareAndSwap(k.ask, before)
 	}
-	return to.Ask(e)
+	return k.overdue(to, to.Ask(e))
 }
 
 // follow gives a further Context of a call the chain of the first.

@@ -32,7 +32,7 @@ func (s *System) Deliver(ctx context.Context, d Delivery) error {
 	c := address.recipient.(*cell)
 	entry := c.handlerNamed(d.Message)
 	if entry == nil {
-		return notRun(Unimplemented, "%s (%s) has no handler for %.80q", c, typeName(c.def.protocol), d.Message)
+		return c.unhandled(d.Message)
 	}
 	if d.Reply != nil && !entry.call {
 		return notRun(Unimplemented, "%s is told, not asked: it has no reply", d.Message)
@@ -116,7 +116,7 @@ func (s *System) resolve(path string) (Recipient, error) {
 		if a, err := s.Lookup(actorPath, uid); err == nil {
 			return a.recipient, nil
 		}
-		return gone(path), nil
+		return gone{s.node, actorPath, uid}, nil
 	}
 	if s.resolver == nil {
 		return nil, Errorf(InvalidArgument, "the path %.200q is not of this system", path)

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"reflect"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -30,17 +32,22 @@ func TestNearAndFarMeanTheSame(t *testing.T) {
 			c.Start(fmt.Sprint("node-", i), cluster.WithStateDir(dir), cluster.WithActors(actor.WithDeadLetters(dead.letter)))
 		}
 		c.AwaitMembers(2)
-		for _, trial := range trials() {
-			t.Run(trial.name, func(t *testing.T) {
-				near := trial.at(t, c, dead, c.Node(1))
-				far := trial.at(t, c, dead, c.Node(0))
-				if near != far {
-					t.Errorf("near:\n%s\nfar:\n%s", near, far)
+		for i, trial := range trials() {
+			near, far := trial.at(t, c, dead, c.Node(1), i), trial.at(t, c, dead, c.Node(0), i)
+			if len(near) < 2 {
+				t.Errorf("%s: nothing was seen", trial.name)
+			}
+			if trial.differs {
+				if slices.Equal(near, far) {
+					t.Errorf("%s is the same everywhere by now: %q", trial.name, near)
 				}
-				if near == "" {
-					t.Error("nothing was seen")
+				continue
+			}
+			for at := range max(len(near), len(far)) {
+				if n, f := line(near, at), line(far, at); n != f {
+					t.Errorf("%s\nnear: %s\nfar:  %s", trial.name, n, f)
 				}
-			})
+			}
 		}
 	})
 }
@@ -57,16 +64,23 @@ func (s *transcript) add(format string, args ...any) {
 	s.lines = append(s.lines, fmt.Sprintf(format, args...))
 }
 
-func (s *transcript) take() string {
+func (s *transcript) take() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	text := strings.Join(s.lines, "\n")
+	lines := s.lines
 	s.lines = nil
-	return text
+	return lines
+}
+
+func line(lines []string, at int) string {
+	if at < len(lines) {
+		return lines[at]
+	}
+	return "nothing more"
 }
 
 func (s *transcript) letter(d actor.DeadLetter) {
-	s.add("dead letter %s: %s", d.Name, failureText(d.Reason))
+	s.add("lost %s: %s", d.Name, failureText(d.Reason))
 }
 
 // failureText is all that a program can see of an error, but its paths and incarnations.
@@ -78,14 +92,14 @@ func failureText(err error) string {
 	if !ok {
 		return fmt.Sprintf("%T: %v", err, err)
 	}
-	text := []rune(e.Message)
 	is := ""
-	for name, target := range map[string]error{"canceled": context.Canceled, "overdue": context.DeadlineExceeded, "sold out": errSoldOut, "the sender's": errSender} {
+	for _, target := range []error{context.Canceled, context.DeadlineExceeded, errSoldOut, errSender, e.Code} {
 		if errors.Is(err, target) {
-			is += " is " + name
+			is += fmt.Sprintf(", is %q", target)
 		}
 	}
-	return fmt.Sprintf("%v, reason %q, not run %v%s: %s", e.Code, e.Reason, e.NotRun, is, string(text[:min(len(text), 300)]))
+	text := []rune(e.Message) // a long one is cut on its way
+	return fmt.Sprintf("%v, reason %q, not run %v%s: %s", e.Code, e.Reason, e.NotRun, is, string(text[:min(len(text), 1000)]))
 }
 
 // Lab is the protocol of the actors of the trials.
@@ -137,6 +151,9 @@ type Cargo struct {
 }
 
 func (c Cargo) String() string {
+	if reflect.ValueOf(c).IsZero() {
+		return "{}"
+	}
 	inner, pointer := "nil", "nil"
 	if c.Inner != nil {
 		inner = c.Inner.String()
@@ -157,19 +174,19 @@ type senderKey struct{}
 
 // lab does what it is told.
 type lab struct {
-	seen    *transcript
+	acts    *transcript
 	later   []*actor.Reply[Seen]
 	stashed bool
 	beats   int
 }
 
 func (w *world) define(name string, options ...actor.DefineOption) actor.Definition[Lab] {
-	return actor.Define(name, func() *lab { return &lab{seen: w.seen} },
+	return actor.Define(name, func() *lab { return &lab{acts: w.acts} },
 		actor.OnCall((*lab).do), actor.OnCast((*lab).hear), actor.OnCall((*lab).event)).With(options...)
 }
 
 func (l *lab) Terminated(_ *actor.Context, e actor.Terminated) {
-	l.seen.add("%v has ended: %s", e.Who, failureText(e.Reason))
+	l.acts.add("%v has ended: %s", e.Who, failureText(e.Reason))
 }
 
 func (l *lab) describe(ctx *actor.Context) string {
@@ -188,7 +205,7 @@ func (l *lab) do(ctx *actor.Context, m Do) (Seen, error) {
 		return Seen{Text: l.describe(ctx)}, nil
 	case "wait":
 		<-ctx.Done()
-		l.seen.add("the handler ends: %v by %v", ctx.Err(), context.Cause(ctx))
+		l.acts.add("the handler ends: %v by %v", ctx.Err(), context.Cause(ctx))
 		return Seen{}, ctx.Err()
 	case "plain error":
 		return Seen{Text: "and a reply"}, errors.New("plain")
@@ -246,25 +263,24 @@ func (l *lab) do(ctx *actor.Context, m Do) (Seen, error) {
 		})
 		return Seen{}, later
 	case "pipe that panics":
-		reply, later := actor.ReplyLater[Seen](ctx)
-		_ = reply
+		_, later := actor.ReplyLater[Seen](ctx)
 		actor.Pipe(ctx, func(context.Context) Hear { panic("no tea") })
 		return Seen{}, later
 	case "timer":
 		reply, later := actor.ReplyLater[Seen](ctx)
 		l.later = append(l.later, reply)
-		actor.After(ctx, time.Second, Hear{What: "reply by timer"})
+		actor.After(ctx, 100*time.Millisecond, Hear{What: "reply by timer"})
 		return Seen{}, later
 	case "stash":
 		if !l.stashed {
 			l.stashed = true
-			actor.After(ctx, time.Second, Hear{What: "unstash"})
+			actor.After(ctx, 100*time.Millisecond, Hear{What: "unstash"})
 			return Seen{}, ctx.Stash()
 		}
 		l.stashed = false
 		return Seen{Text: "unstashed, " + l.describe(ctx)}, nil
 	case "child":
-		child, err := actor.Spawn(ctx, actor.Define("child", func() *lab { return &lab{seen: l.seen} }, actor.OnCall((*lab).do)), actor.WithUniqueName())
+		child, err := actor.Spawn(ctx, actor.Define("child", func() *lab { return &lab{acts: l.acts} }, actor.OnCall((*lab).do)))
 		if err != nil {
 			return Seen{}, err
 		}
@@ -292,26 +308,26 @@ func (l *lab) do(ctx *actor.Context, m Do) (Seen, error) {
 func (l *lab) hear(ctx *actor.Context, m Hear) error {
 	switch {
 	case m.What == "look around":
-		l.seen.add("told: %s", l.describe(ctx))
+		l.acts.add("looks around: %s", l.describe(ctx))
 	case m.What == "unstash":
 		ctx.Unstash()
 	case strings.HasPrefix(m.What, "reply"):
 		l.later[0].Send(Seen{Text: m.What}, nil)
 		l.later = l.later[1:]
 	case m.What == "beat":
-		actor.After(ctx, time.Second, Hear{What: "look around"})
+		actor.After(ctx, 100*time.Millisecond, Hear{What: "look around"})
 	case m.What == "stash":
 		if !l.stashed {
 			l.stashed = true
-			actor.After(ctx, time.Second, Hear{What: "unstash"})
+			actor.After(ctx, 100*time.Millisecond, Hear{What: "unstash"})
 			return ctx.Stash()
 		}
 		l.stashed = false
-		l.seen.add("unstashed: %s", l.describe(ctx))
+		l.acts.add("unstashed: %s", l.describe(ctx))
 	case m.What == "pipe":
 		actor.Pipe(ctx, func(context.Context) Hear { return Hear{What: "look around"} })
 	default:
-		l.seen.add("told: %v", m.Cargo)
+		l.acts.add("told: %v", m.Cargo)
 		_, err := l.do(ctx, Do{What: m.What, Cargo: m.Cargo})
 		return err
 	}
@@ -319,7 +335,7 @@ func (l *lab) hear(ctx *actor.Context, m Hear) error {
 }
 
 func (l *lab) event(ctx *actor.Context, m topic.Message[Lab, Cargo]) (topic.Ack, error) {
-	l.seen.add("event: %v, %s", m.Value, l.describe(ctx))
+	l.acts.add("event: %v, %s", m.Value, l.describe(ctx))
 	return topic.Ack{}, nil
 }
 
@@ -328,28 +344,45 @@ type world struct {
 	t          *testing.T
 	from, home *cluster.Node
 	place      string
-	seen       *transcript
+	seen       *transcript // by the sender
+	acts       *transcript // of actors
+	dead       *transcript // letters
+	index      int         // of the trial
+	count      int         // of its actors
+}
+
+// name returns one that no other actor has.
+func (w *world) name(name string) string {
+	w.count++
+	return fmt.Sprintf("%s-%d-%d%s", name, w.index, w.count, w.place)
 }
 
 type trial struct {
 	name string
 	run  func(w *world)
+	// differs is for what cannot be the same: a message has a size where it is encoded.
+	differs bool
 }
 
 var incarnation = regexp.MustCompile(`#[0-9a-z]+`)
 
 // at returns what is seen when node from sends.
-func (tr trial) at(t *testing.T, c *clustertest.Cluster, dead *transcript, from *cluster.Node) string {
-	w := &world{t: t, from: from, home: c.Node(1), place: "far", seen: new(transcript)}
+func (tr trial) at(t *testing.T, c *clustertest.Cluster, dead *transcript, from *cluster.Node, index int) []string {
+	w := &world{index: index, dead: dead, t: t, from: from, home: c.Node(1), place: "-far", seen: new(transcript), acts: new(transcript)}
 	if w.from == w.home {
-		w.place = "near"
+		w.place = "-near"
 	}
 	tr.run(w)
 	elapse(5 * time.Second)
 	synctest.Wait()
-	text := w.seen.take() + "\n" + dead.take()
-	text = incarnation.ReplaceAllString(strings.ReplaceAll(text, w.place, "place"), "#")
-	return strings.ReplaceAll(text, w.from.Name()+"/asker", "node/asker")
+	lost := dead.take() // in no order
+	slices.Sort(lost)
+	lines := slices.Concat(w.seen.take(), w.acts.take(), lost)
+	for i, l := range lines {
+		l = incarnation.ReplaceAllString(strings.ReplaceAll(l, w.place, ""), "#")
+		lines[i] = strings.ReplaceAll(l, w.from.Name()+"/asker", "node/asker")
+	}
+	return lines
 }
 
 func elapse(d time.Duration) { <-time.After(d) }
@@ -357,7 +390,7 @@ func elapse(d time.Duration) { <-time.After(d) }
 // spawn returns a Ref, as the sender has it, to a new actor at home.
 func (w *world) spawn(name string, options ...actor.DefineOption) actor.Ref[Lab] {
 	w.t.Helper()
-	ref, err := actor.Spawn(w.home.System(), w.define(name+"-"+w.place, options...), actor.WithUniqueName())
+	ref, err := actor.Spawn(w.home.System(), w.define(w.name(name), options...))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -376,7 +409,7 @@ func (w *world) resolve(path string) actor.Ref[Lab] {
 // sender returns the context of a sender, with values and a deadline.
 func (w *world) sender() (context.Context, context.CancelFunc) {
 	ctx := context.WithValue(context.WithValue(w.t.Context(), senderKey{}, "secret"), "text", "secret") //nolint:staticcheck // a key of a basic type
-	return context.WithTimeout(ctx, time.Minute)
+	return context.WithTimeout(ctx, 10*time.Second)
 }
 
 func (w *world) ask(what string, ref actor.Ref[Lab], m Do) {
@@ -386,17 +419,30 @@ func (w *world) ask(what string, ref actor.Ref[Lab], m Do) {
 }
 
 func (w *world) askWith(ctx context.Context, what string, ref actor.Ref[Lab], m Do) {
-	w.t.Helper()
-	began := time.Now()
-	reply, err := actor.Ask(ctx, ref, m)
-	w.seen.add("%s: %s %v, %s, after %v", what, reply.Text, reply.Cargo, failureText(err), time.Since(began).Round(time.Second))
+	w.seen.add("%s: %s", what, outcome(ctx, ref, m))
 }
 
-// told records what became of a message that was told: what could not be queued is an
-// error here, and a dead letter there.
-func (w *world) told(what string, err error) {
+func outcome(ctx context.Context, ref actor.Ref[Lab], m Do) string {
+	began := time.Now()
+	reply, err := actor.Ask(ctx, ref, m)
+	return fmt.Sprintf("%s %v, %s, after %v", reply.Text, reply.Cargo, failureText(err), time.Since(began).Round(time.Second))
+}
+
+// tell tells a message. What is found to be lost at once on one node may have been on its
+// way to another one, and so be a dead letter there: that is the same here.
+func tell[M actor.Message[Lab]](w *world, ref actor.Ref[Lab], m M) {
+	w.lost(m, actor.Tell(ref, m))
+	elapse(300 * time.Millisecond)
+}
+
+func tellContext[M actor.Message[Lab]](ctx context.Context, w *world, ref actor.Ref[Lab], m M) {
+	w.lost(m, actor.TellContext(ctx, ref, m))
+	elapse(300 * time.Millisecond)
+}
+
+func (w *world) lost(m any, err error) {
 	if err != nil {
-		w.seen.add("%s: %s", what, failureText(err))
+		w.dead.add("lost %s: %s", strings.TrimPrefix(fmt.Sprintf("%T", m), "*"), failureText(err))
 	}
 }
 
@@ -426,33 +472,42 @@ func cargoes(ref actor.Ref[Lab]) []Cargo {
 
 func trials() []trial {
 	var all []trial
-	for kind, ref := range map[string]func(*world) func(string) actor.Ref[Lab]{
-		"actor": func(w *world) func(string) actor.Ref[Lab] {
-			return func(string) actor.Ref[Lab] { return w.spawn("lab") }
-		},
-		"service":   (*world).service,
-		"virtual":   (*world).virtual,
-		"singleton": (*world).singleton,
-	} {
+	for _, kind := range []struct {
+		name string
+		ref  func(*world) func(string) actor.Ref[Lab]
+	}{{"actor", (*world).plain}, {"service", (*world).service}, {"virtual", (*world).virtual}, {"singleton", (*world).singleton}} {
 		all = append(all,
-			trial{kind + ", asked", func(w *world) { w.askAll(ref(w)) }},
-			trial{kind + ", told", func(w *world) { w.tellAll(ref(w)) }},
-			trial{kind + ", contexts that end", func(w *world) { w.contexts(ref(w)) }},
-			trial{kind + ", chains", func(w *world) { w.chains(ref(w)) }},
+			trial{name: kind.name + ", asked", run: func(w *world) { w.askAll(kind.ref(w)) }},
+			trial{name: kind.name + ", told", run: func(w *world) { w.tellAll(kind.ref(w)) }},
+			trial{name: kind.name + ", contexts that end", run: func(w *world) { w.contexts(kind.ref(w)) }},
+			trial{name: kind.name + ", chains", run: func(w *world) { w.chains(kind.ref(w)) }},
 		)
 	}
 	return append(all,
-		trial{"guards", (*world).guards},
-		trial{"nobody", (*world).nobody},
-		trial{"watching", (*world).watching},
-		trial{"full mailboxes", (*world).full},
-		trial{"a topic", (*world).topic},
-		trial{"from actors", (*world).fromActors},
+		trial{name: "guards", run: (*world).guards},
+		trial{name: "nobody", run: (*world).nobody},
+		trial{name: "watching", run: (*world).watching},
+		trial{name: "full mailboxes", run: (*world).full},
+		trial{name: "a topic", run: (*world).topic},
+		trial{name: "from actors", run: (*world).fromActors},
+		trial{name: "what is too large", run: (*world).large, differs: true},
 	)
 }
 
+// plain and what follows return what makes Refs, one for each purpose where there are
+// several actors.
+func (w *world) plain() func(string) actor.Ref[Lab] {
+	refs := make(map[string]actor.Ref[Lab])
+	return func(what string) actor.Ref[Lab] {
+		if refs[what].IsZero() {
+			refs[what] = w.spawn("lab")
+		}
+		return refs[what]
+	}
+}
+
 func (w *world) service() func(string) actor.Ref[Lab] {
-	name := "service-" + w.place
+	name := fmt.Sprint("service-", w.index, w.place)
 	if err := w.home.Serve(w.define(name)); err != nil {
 		w.t.Fatal(err)
 	}
@@ -463,31 +518,44 @@ func (w *world) service() func(string) actor.Ref[Lab] {
 	}
 	return func(what string) actor.Ref[Lab] {
 		// One that has stopped is served again.
-		if len(w.from.Instances(name)) == 0 {
+		if len(w.home.Instances(name)) == 0 {
 			w.service()
+			elapse(2 * time.Second)
 		}
 		return cluster.Service[Lab](w.from, name)
 	}
 }
 
 func (w *world) virtual() func(string) actor.Ref[Lab] {
-	if err := virtual.Serve(w.home, w.define("virtual-"+w.place)); err != nil {
+	name := w.name("virtual")
+	if err := virtual.Serve(w.home, w.define(name)); err != nil {
 		w.t.Fatal(err)
 	}
-	return func(what string) actor.Ref[Lab] { return virtual.Ref[Lab](w.from, "virtual-"+w.place, what) }
+	return w.awake(func(what string) actor.Ref[Lab] { return virtual.Ref[Lab](w.from, name, what) })
 }
 
 func (w *world) singleton() func(string) actor.Ref[Lab] {
-	if _, err := virtual.Singleton(w.home, w.define("singleton-"+w.place)); err != nil {
+	name := w.name("singleton")
+	if _, err := virtual.Singleton(w.home, w.define(name)); err != nil {
 		w.t.Fatal(err)
 	}
-	return func(what string) actor.Ref[Lab] { return virtual.Ref[Lab](w.from, "singleton-"+w.place, "") }
+	return w.awake(func(string) actor.Ref[Lab] { return virtual.Ref[Lab](w.from, name, "") })
+}
+
+// awake waits until a kind is served.
+func (w *world) awake(ref func(string) actor.Ref[Lab]) func(string) actor.Ref[Lab] {
+	ctx, cancel := w.sender()
+	defer cancel()
+	if _, err := actor.Ask(ctx, ref("first"), Do{What: "answer"}); err != nil {
+		w.t.Fatal(err)
+	}
+	return ref
 }
 
 func (w *world) askAll(ref func(string) actor.Ref[Lab]) {
 	for _, what := range asked {
 		w.ask(what, ref(what), Do{What: what})
-		elapse(time.Second) // it may restart, or end
+		elapse(200 * time.Millisecond) // it may restart, or end
 	}
 	for _, cargo := range cargoes(ref("answer")) {
 		w.ask("cargo", ref("answer"), Do{What: "answer", Cargo: cargo})
@@ -506,39 +574,31 @@ func (w *world) tellAll(ref func(string) actor.Ref[Lab]) {
 	ctx, cancel := w.sender()
 	defer cancel()
 	for _, what := range heard {
-		for range 2 {
-			w.told(what, actor.Tell(ref(what), Hear{What: what}))
-			w.told(what, actor.TellContext(ctx, ref(what), &Hear{What: what}))
-			elapse(2 * time.Second)
-		}
+		tell(w, ref(what), Hear{What: what})
+		tellContext(ctx, w, ref(what), &Hear{What: what})
 	}
 	for _, cargo := range cargoes(ref("answer")) {
-		w.told("cargo", actor.Tell(ref("answer"), Hear{What: "answer", Cargo: cargo}))
+		tell(w, ref("answer"), Hear{What: "answer", Cargo: cargo})
 	}
-	w.told("nil", actor.Tell(ref("answer"), (*Hear)(nil)))
-	w.told("without a handler", actor.Tell(ref("answer"), Unheard{}))
-	w.told("a request", actor.Tell(ref("answer"), Do{What: "answer"}))
-	elapse(time.Second)
+	tell(w, ref("answer"), (*Hear)(nil))
+	tell(w, ref("answer"), Unheard{})
+	tell(w, ref("answer"), Do{What: "answer"})
 }
 
 func (w *world) contexts(ref func(string) actor.Ref[Lab]) {
 	ctx, cancel := w.sender()
 	defer cancel()
-	ended, cancel := context.WithCancelCause(ctx)
-	cancel2 := cancel
-	_ = cancel2
 	endedNow := func(cause error) context.Context {
 		c, end := context.WithCancelCause(ctx)
 		end(cause)
 		return c
 	}
-	_ = ended
 	w.askWith(endedNow(errSender), "canceled before", ref("a"), Do{What: "answer"})
-	w.told("told, canceled before", actor.TellContext(endedNow(errSender), ref("a"), Hear{What: "answer"}))
+	tellContext(endedNow(errSender), w, ref("a"), Hear{What: "answer"})
 	overdue, stop := context.WithDeadline(ctx, time.Now().Add(-time.Second))
 	defer stop()
 	w.askWith(overdue, "overdue before", ref("a"), Do{What: "answer"})
-	w.told("told, overdue before", actor.TellContext(overdue, ref("a"), Hear{What: "answer"}))
+	tellContext(overdue, w, ref("a"), Hear{What: "answer"})
 
 	during, end := context.WithCancelCause(ctx)
 	time.AfterFunc(time.Second, func() { end(errSender) })
@@ -547,25 +607,10 @@ func (w *world) contexts(ref func(string) actor.Ref[Lab]) {
 	defer stop()
 	w.askWith(soon, "overdue while it is handled", ref("a"), Do{What: "wait"})
 	w.askWith(context.WithValue(context.Background(), senderKey{}, "secret"), "without a deadline", ref("a"), Do{What: "look around"})
-	elapse(time.Second)
-
-	// Given up while it waits for its turn.
-	w.told("block", actor.Tell(ref("a"), Hear{What: "block"}))
 }
 
 func (w *world) chains(ref func(string) actor.Ref[Lab]) {
 	a, b := ref("a"), w.spawn("b")
-	for what, m := range map[string]Do{
-		"itself":       {What: "ask", To: []actor.Ref[Lab]{a}},
-		"back":         {What: "ask", To: []actor.Ref[Lab]{b, a}},
-		"by a child":   {What: "child", To: []actor.Ref[Lab]{a}},
-		"not waiting":  {What: "ask aside", To: []actor.Ref[Lab]{b, a}},
-		"to another":   {What: "ask", To: []actor.Ref[Lab]{b}},
-		"aside itself": {What: "ask aside", To: []actor.Ref[Lab]{a}},
-	} {
-		_ = what
-		_ = m
-	}
 	w.ask("itself", a, Do{What: "ask", To: []actor.Ref[Lab]{a}})
 	w.ask("back", a, Do{What: "ask", To: []actor.Ref[Lab]{b, a}})
 	w.ask("by a child", a, Do{What: "child", To: []actor.Ref[Lab]{a}})
@@ -575,11 +620,6 @@ func (w *world) chains(ref func(string) actor.Ref[Lab]) {
 }
 
 func (w *world) guards() {
-	for what, guard := range map[string]func() error{
-		"refuses": func() error { return errSoldOut }, "panics": func() error { panic("no coffee") }, "leaves": func() error { runtime.Goexit(); return nil },
-	} {
-		_, _ = what, guard
-	}
 	w.guard("refuses", func() error { return errSoldOut })
 	w.guard("panics", func() error { panic("no coffee") })
 	w.guard("leaves", func() error { runtime.Goexit(); return nil })
@@ -588,7 +628,7 @@ func (w *world) guards() {
 func (w *world) guard(what string, guard func() error) {
 	ref := w.spawn("guarded", actor.Guard(guard))
 	w.ask("a guard that "+what, ref, Do{What: "answer"})
-	w.told("a guard that "+what, actor.Tell(ref, Hear{What: "answer"}))
+	tell(w, ref, Hear{What: "answer"})
 }
 
 // nobody is there any more, or never was.
@@ -604,15 +644,13 @@ func (w *world) nobody() {
 	if err := w.home.System().StopActor(ctx, must(actor.Resolve[Lab](w.home.System(), gone.String()))); err != nil {
 		w.t.Fatal(err)
 	}
-	for what, ref := range map[string]actor.Ref[Lab]{"an actor that has stopped": gone, "its name": w.resolve(path), "nobody": w.resolve("actor://node-1/nobody"), "former": w.resolve(actor.FormatPath("actor://node-1/nobody", uid))} {
-		_ = what
+	for _, ref := range []actor.Ref[Lab]{gone, w.resolve(path), w.resolve("actor://node-1/nobody"), w.resolve(actor.FormatPath("actor://node-1/nobody", uid))} {
 		w.ask("asked", ref, Do{What: "answer"})
-		w.told("told", actor.Tell(ref, Hear{What: "answer"}))
-		elapse(time.Second)
+		tell(w, ref, Hear{What: "answer"})
 	}
 	w.ask("the zero Ref", actor.Ref[Lab]{}, Do{What: "answer"})
 	w.ask("no service", cluster.Service[Lab](w.from, "nobody"), Do{What: "answer"})
-	w.told("no service", actor.Tell(cluster.Service[Lab](w.from, "nobody"), Hear{What: "answer"}))
+	tell(w, cluster.Service[Lab](w.from, "nobody"), Hear{What: "answer"})
 }
 
 func must[T any](v T, err error) T {
@@ -625,8 +663,8 @@ func must[T any](v T, err error) T {
 // asker starts an actor on the sender's node.
 func (w *world) asker() actor.Ref[Lab] {
 	w.t.Helper()
-	ref, err := actor.Spawn(w.from.System(), actor.Define("asker", func() *lab { return &lab{seen: w.seen} },
-		actor.OnCall((*lab).do), actor.OnCast((*lab).hear), actor.OnCall((*lab).run)), actor.WithUniqueName())
+	ref, err := actor.Spawn(w.from.System(), actor.Define("asker", func() *lab { return &lab{acts: w.acts} },
+		actor.OnCall((*lab).do), actor.OnCast((*lab).hear), actor.OnCall((*lab).run)), actor.WithName(w.name("asker")))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -652,11 +690,9 @@ func (w *world) watching() {
 	asker := w.asker()
 	stops, fails := w.spawn("stops"), w.spawn("fails", actor.Supervised(actor.Supervision{Decide: func(any) actor.Directive { return actor.Stop }}))
 	w.in(asker, func(ctx *actor.Context) {
-		for what, ref := range map[string]actor.Ref[Lab]{"one": stops, "again": stops} {
-			_ = what
+		for _, ref := range []actor.Ref[Lab]{stops, stops, fails} {
 			w.seen.add("watch: %s", failureText(ctx.Watch(ref)))
 		}
-		w.seen.add("watch: %s", failureText(ctx.Watch(fails)))
 	})
 	elapse(time.Second)
 	w.ask("stop", stops, Do{What: "stop"})
@@ -679,23 +715,26 @@ func (w *world) full() {
 }
 
 func (w *world) crowd(what string, ref actor.Ref[Lab]) {
-	waiting, end := context.WithTimeout(w.t.Context(), 10*time.Second)
+	handled, end := context.WithTimeout(w.t.Context(), 10*time.Second)
 	defer end()
+	ctx, cancel := w.sender()
+	defer cancel()
+	var first, second, third string
 	var all sync.WaitGroup
-	all.Go(func() { w.askWith(waiting, what+", handled", ref, Do{What: "wait"}) })
+	all.Go(func() { first = outcome(handled, ref, Do{What: "wait"}) })
 	elapse(time.Second)
-	all.Go(func() { w.ask(what+", in the mailbox", ref, Do{What: "answer"}) })
+	all.Go(func() { second = outcome(ctx, ref, Do{What: "answer"}) })
 	elapse(time.Second)
-	w.told(what+", told", actor.Tell(ref, Hear{What: "answer"}))
-	elapse(time.Second)
-	all.Go(func() { w.ask(what+", one too many", ref, Do{What: "answer"}) })
+	tell(w, ref, Hear{What: "answer"})
+	all.Go(func() { third = outcome(ctx, ref, Do{What: "answer"}) })
 	elapse(time.Second)
 	end()
 	all.Wait()
+	w.seen.add("%s: handled %s; in the mailbox %s; one too many %s", what, first, second, third)
 }
 
 func (w *world) topic() {
-	name := "events." + w.place
+	name := "events" + w.place
 	ref := w.spawn("subscriber")
 	ctx, cancel := w.sender()
 	defer cancel()
@@ -704,14 +743,27 @@ func (w *world) topic() {
 	}
 	elapse(5 * time.Second)
 	for _, cargo := range cargoes(ref) {
-		w.told("publish", topic.Of[Cargo](w.from, name).Publish(ctx, cargo))
+		w.published("publish", topic.Of[Cargo](w.from, name).Publish(ctx, cargo))
 		elapse(time.Second)
 	}
-	w.told("another type", topic.Of[Seen](w.from, name).Publish(ctx, Seen{}))
+	w.published("another type", topic.Of[Seen](w.from, name).Publish(ctx, Seen{}))
 	ended, end := context.WithCancelCause(ctx)
 	end(errSender)
-	w.told("canceled", topic.Of[Cargo](w.from, name).Publish(ended, Cargo{}))
+	w.published("canceled", topic.Of[Cargo](w.from, name).Publish(ended, Cargo{}))
 	elapse(time.Second)
+}
+
+func (w *world) published(what string, err error) { w.seen.add("%s: %s", what, failureText(err)) }
+
+// large sends what is larger than links carry.
+func (w *world) large() {
+	ref := w.spawn("lab")
+	cargo := Cargo{Bytes: make([]byte, 5<<20)}
+	ctx, cancel := w.sender()
+	defer cancel()
+	_, err := actor.Ask(ctx, ref, Do{What: "answer", Cargo: cargo})
+	w.seen.add("asked: %s", failureText(err))
+	w.seen.add("told: %s", failureText(actor.Tell(ref, Hear{What: "pipe", Cargo: cargo})))
 }
 
 func (w *world) fromActors() {
@@ -720,8 +772,7 @@ func (w *world) fromActors() {
 		for _, what := range []string{"look around", "error with a reason", "panic"} {
 			w.askWith(ctx, what, ref, Do{What: what})
 		}
-		w.told("told", actor.TellContext(ctx, ref, Hear{What: "look around"}))
-		elapse(time.Second)
+		tellContext(ctx, w, ref, Hear{What: "look around"})
 		w.askWith(ctx, "back", ref, Do{What: "ask", To: []actor.Ref[Lab]{actor.Self[Lab](ctx)}})
 	})
 	w.ask("piped", asker, Do{What: "ask aside", To: []actor.Ref[Lab]{ref, asker}})
