@@ -236,7 +236,7 @@ func (c *cell) receiveOther(e Envelope) {
 
 // unhandled is the error for a message that c has no handler for.
 func (c *cell) unhandled(name string) *Error {
-	return notRun(Unimplemented, "%s (%s) has no handler for %.80s", c, typeName(c.def.protocol), name)
+	return notRun(Unimplemented, "%s (%s) has no handler for %.80q", c, typeName(c.def.protocol), name)
 }
 
 func (c *cell) use(t *table) {
