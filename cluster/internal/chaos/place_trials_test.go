@@ -262,15 +262,19 @@ func (w *world) watching() {
 	})
 	elapse(time.Second)
 	w.ask("stop", stops, Do{What: "stop"})
+	elapse(time.Second)
 	w.ask("fail", fails, Do{What: "panic"})
 	elapse(time.Second)
-	w.in(asker, func(ctx *actor.Context) {
-		w.seen.add("watch what has stopped: %s", failureText(ctx.Watch(stops)))
-		w.seen.add("watch nobody: %s", failureText(ctx.Watch(w.resolve("actor://node-1/nobody"))))
-		w.seen.add("watch a service: %s", failureText(ctx.Watch(cluster.Service[Lab](w.from, "lab"))))
-		w.seen.add("watch a virtual actor: %s", failureText(ctx.Watch(virtual.Ref[Lab](w.from, "lab", "x"))))
-		w.seen.add("watch the zero Ref: %s", failureText(ctx.Watch(actor.Ref[Lab]{})))
-	})
+	for _, who := range []struct {
+		what string
+		ref  actor.Ref[Lab]
+	}{
+		{"what has stopped", stops}, {"nobody", w.resolve("actor://node-1/nobody")}, {"a service", cluster.Service[Lab](w.from, "lab")},
+		{"a virtual actor", virtual.Ref[Lab](w.from, "lab", "x")}, {"the zero Ref", actor.Ref[Lab]{}},
+	} {
+		w.in(asker, func(ctx *actor.Context) { w.seen.add("watch %s: %s", who.what, failureText(ctx.Watch(who.ref))) })
+		elapse(time.Second)
+	}
 }
 
 func (w *world) full() {
