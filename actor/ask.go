@@ -13,6 +13,10 @@ import (
 // has no handler for q, DeadlineExceeded or Canceled if ctx ended, or what the handler
 // returned.
 //
+// A handler passes its [Context] on, or one derived from it. It is FailedPrecondition if
+// the call then comes back to an actor whose handler waits for it, which would never end,
+// or has come through more than 64 actors; the error names them all.
+//
 // Within one process q and the reply are handed over as they are: whoever sends a
 // pointer, slice or map must not change it afterwards.
 func Ask[P, R any, Q Request[P, R]](ctx context.Context, to Ref[P], q Q) (R, error) {
@@ -29,7 +33,7 @@ func Ask[P, R any, Q Request[P, R]](ctx context.Context, to Ref[P], q Q) (R, err
 		return none, notRun(InvalidArgument, "a request is asked by its concrete type, not as a %s", t)
 	}
 	k := newCall[Q, R](ctx, q)
-	if err := to.Address().target().Ask(Envelope{message: k}); err != nil {
+	if err := k.Context.send(to.Address().target(), Envelope{message: k}); err != nil {
 		return none, err
 	}
 	return k.reply, nil
@@ -50,8 +54,8 @@ func Tell[P any, M Message[P]](to Ref[P], m M) error {
 }
 
 // TellContext is Tell with a sender's context: where the mailbox blocks when full,
-// it waits for room until ctx ends. The handler sees ctx's values and, if ctx
-// comes from a handler, its actor as the [Context.Caller]; it does not see ctx end.
+// it waits for room until ctx ends. If ctx comes from a handler, the receiver sees its
+// actor as the [Context.Caller]; it does not see ctx end, nor its values.
 func TellContext[P any, M Message[P]](ctx context.Context, to Ref[P], m M) error {
 	if err := ready(ctx); err != nil {
 		return err

@@ -123,8 +123,8 @@ func TestUnknownMessages(t *testing.T) {
 	if len(all) != 2 || all[0].Reason.Code != actor.Unimplemented || all[0].Name != "actor_test.Unheard" {
 		t.Fatalf("%+v", all)
 	}
-	if !strings.Contains(all[1].Reason.Message, "*actor_test.Unheard") {
-		t.Errorf("the error must tell the pointer from the value: %v", all[1].Reason)
+	if all[0].Reason.Message != all[1].Reason.Message || !strings.Contains(all[1].Reason.Message, `"actor_test.Unheard"`) {
+		t.Errorf("a message and its pointer are one: %v, %v", all[0].Reason, all[1].Reason)
 	}
 }
 

@@ -46,6 +46,7 @@ type request interface {
 	replyTarget() any
 	bindReply(s *System)
 	// For the asker beside the actor.
+	sender() *Context
 	begin(w *waiter) request
 	wait(pool *sync.Pool) error
 	adopt(attempt request)
@@ -61,6 +62,7 @@ type requestFor[R any] interface {
 }
 
 func (k *call[Q, R]) context() context.Context { return k.Context.base }
+func (k *call[Q, R]) sender() *Context         { return &k.Context }
 func (k *call[Q, R]) payload() any             { return k.message }
 func (*call[Q, R]) messageType() reflect.Type  { return reflect.TypeFor[Q]() }
 
@@ -72,7 +74,9 @@ func (k *call[Q, R]) bindReply(s *System) { s.bind(reflect.TypeFor[R](), &k.repl
 // sent again, because the actor that had it before may still use it.
 func (k *call[Q, R]) begin(w *waiter) request {
 	if k.waiter != nil {
-		k = newCall[Q, R](k.Context.base, k.message)
+		again := newCall[Q, R](k.Context.base, k.message)
+		again.Context.follow(&k.Context)
+		k = again
 	}
 	k.waiter = w
 	return k
@@ -99,6 +103,7 @@ func (k *call[Q, R]) enter(in *incarnation) (*Context, bool) {
 		return &k.Context, true
 	}
 	again := &Context{base: k.Context.base, in: in, asked: true}
+	again.follow(&k.Context)
 	k.again.Store(again)
 	return again, true
 }
@@ -133,6 +138,20 @@ func (k *call[Q, R]) answer(reply R, err error) {
 		return
 	}
 	k.finish(reply, nil)
+}
+
+// overdue returns err, or, if the asker has stopped waiting, what then is the same wherever
+// the actor is, and whether or not its handler has given up as well.
+func (k *Context) overdue(to Recipient, err error) error {
+	if err == nil || k.base.Err() == nil {
+		return err
+	}
+	if e := AsError(err); e.Code != CodeOf(k.base.Err()) || e.NotRun || e.Reason != "" {
+		return err
+	}
+	e := contextError(k.base)
+	e.Message = to.String() + ": " + e.Message
+	return e
 }
 
 // wait returns when the call is complete or its context has ended.

@@ -16,7 +16,7 @@ type callerKey struct{}
 // who bring messages in from outside.
 func WithCaller(ctx context.Context, caller Caller) context.Context {
 	if ctx == context.Background() {
-		return &detached{Context: ctx, caller: caller} // serves as it is for what is told
+		return &detached{ctx, caller} // serves as it is for what is told
 	}
 	return context.WithValue(ctx, callerKey{}, caller)
 }
@@ -46,40 +46,20 @@ func handlerOf(ctx context.Context) *Context {
 	return c
 }
 
-// detached is the base of a message that is told: its sender's values and who
-// that was, but not the end of its context.
+// detached is the base of a message that is told: who has sent it, and nothing else of
+// the sender's context.
 type detached struct {
 	context.Context
 	caller Caller
 }
 
 func detach(ctx context.Context) *detached {
-	return &detached{Context: valuesOf(ctx), caller: CallerOf(ctx)}
+	return &detached{context.Background(), CallerOf(ctx)}
 }
 
 func (d *detached) Value(key any) any {
-	switch key {
-	case contextKey{}:
-		return nil
-	case callerKey{}:
+	if key == (callerKey{}) {
 		return d.caller
 	}
-	return d.Context.Value(key)
-}
-
-// valuesOf returns what came from outside of actors. Without it two actors that
-// tell each other for ever would string the contexts of all their messages.
-func valuesOf(ctx context.Context) context.Context {
-	for {
-		switch c := ctx.(type) {
-		case *Context:
-			ctx = c.base
-		case *detached:
-			return c.Context
-		case nil:
-			return context.Background()
-		default:
-			return context.WithoutCancel(ctx)
-		}
-	}
+	return nil
 }

@@ -42,6 +42,9 @@ type cell struct {
 	doing atomic.Pointer[string]    // the message of this turn, or of the last; or a method
 	began atomic.Pointer[time.Time] // nil before the system stops
 
+	asks  atomic.Uint32 // numbers the asks in its turns
+	waits atomic.Uint32 // the ask that its turn waits for; 0 for none
+
 	now    atomic.Pointer[incarnation]
 	halted atomic.Bool           // told to stop
 	become atomic.Pointer[table] // the table, for Deliver; nil for the definition's
@@ -109,10 +112,10 @@ func (c *cell) Ask(e Envelope) error {
 	if !ok {
 		return notRun(InvalidArgument, "%T is told, not asked: it has no reply", e.message)
 	}
-	ctx := k.context()
-	if from := handlerOf(ctx); from != nil && from.in.cell == c {
-		return notRun(FailedPrecondition, "%s asks itself, and would wait for ever", c)
+	if err := c.awaits(k.sender()); err != nil {
+		return err
 	}
+	ctx := k.context()
 	w := c.system.waiters.Get().(*waiter)
 	attempt := k.begin(w)
 	if err := c.process.Post(ctx, Envelope{message: attempt}); err != nil {
@@ -131,7 +134,7 @@ func (c *cell) Ask(e Envelope) error {
 func (c *cell) refused(ctx context.Context, err error) *Error {
 	switch {
 	case errors.Is(err, mailbox.ErrClosed):
-		return notRun(NotFound, "%s has stopped", c)
+		return c.gone()
 	case errors.Is(err, mailbox.ErrFull):
 		return notRun(ResourceExhausted, "the mailbox of %s is full; slow down, or raise its capacity", c)
 	}
@@ -144,8 +147,12 @@ func (c *cell) refused(ctx context.Context, err error) *Error {
 
 // Watch implements Recipient.
 func (c *cell) Watch(ended func(reason error)) (func(), error) {
-	return c.process.WatchFunc(func() {
-		c.contain("a watcher of it", func() { ended(c.ending) })
+	return c.process.WatchFunc(func(late bool) {
+		reason := c.ending
+		if late { // another node knows no more of it by then
+			reason = c.gone()
+		}
+		c.contain("a watcher of it", func() { ended(reason) })
 	}), nil
 }
 
@@ -224,7 +231,12 @@ func (c *cell) receiveOther(e Envelope) {
 		t.tick()
 		return
 	}
-	c.system.undelivered(e, c, notRun(Unimplemented, "%s has no handler for %T", c, e.Message()))
+	c.system.undelivered(e, c, c.unhandled(c.system.names.of(e.Message())))
+}
+
+// unhandled is the error for a message that c has no handler for.
+func (c *cell) unhandled(name string) *Error {
+	return notRun(Unimplemented, "%s (%s) has no handler for %.80q", c, typeName(c.def.protocol), name)
 }
 
 func (c *cell) use(t *table) {

@@ -10,10 +10,13 @@ import (
 
 // Context is what a handler gets beside its message. It is a context.Context, so
 // that it goes straight into a database or network call: for a request it has
-// the caller's deadline, end and values, and it ends early when the actor is told
-// to stop. It also ends once the request has been answered or stashed. For a
-// message that is told it has the sender's values, and ends with the actor or a
-// restart.
+// the caller's deadline and end, and it ends early when the actor is told to stop.
+// It also ends once the request has been answered or stashed. For a message that is
+// told it ends with the actor or a restart. Values of the sender's context do not
+// reach it, wherever the sender is: what a handler needs belongs in the message.
+//
+// An [Ask] with it belongs to the call that is being handled: where it comes back to an
+// actor that waits for that call, it fails instead of waiting for ever.
 //
 // The methods of context.Context may be called by any goroutine, at any time.
 // All others belong to the handler: call them from the actor only.
@@ -21,6 +24,9 @@ type Context struct {
 	base   context.Context // of the message; nil for a plain cast
 	in     *incarnation
 	asked  bool                          // base's end counts, and so does the answer
+	depth  uint8                         // of the chain of handlers that ask; see chain.go
+	ask    uint32                        // the number of from's ask, if its turn waits for it; else 0
+	from   *Context                      // of the handler that asks; nil if none of this node does
 	merged atomic.Pointer[mergedContext] // made when somebody looks
 }
 
@@ -47,7 +53,8 @@ func (c *Context) Done() <-chan struct{} { return c.live().Done() }
 // Err says why Done is closed, as package context defines it.
 func (c *Context) Err() error { return c.live().Err() }
 
-// Value returns the value of the sender's context.
+// Value returns nil for every key of the user's: values of the sender's context stay with
+// the sender.
 func (c *Context) Value(key any) any {
 	switch key {
 	case contextKey{}:
@@ -57,15 +64,7 @@ func (c *Context) Value(key any) any {
 	}
 	// The standard library looks for its own cancellation here; it must find the
 	// one whose Done we return.
-	if m := c.merged.Load(); m != nil && m != c.in.cell.system.answered {
-		return m.Value(key)
-	}
-	if c.base != nil {
-		if v := c.base.Value(key); v != nil || c.asked {
-			return v
-		}
-	}
-	return c.in.lifetime().Value(key)
+	return c.live().Value(key)
 }
 
 // mergedContext ends with the message's context or the actor, whichever is first.
@@ -99,13 +98,22 @@ func (c *Context) live() context.Context {
 }
 
 func merge(message, lifetime context.Context) *mergedContext {
-	ctx, cancel := context.WithCancelCause(message)
+	ctx, cancel := context.WithCancelCause(bounds{message})
 	end := func() { cancel(context.Cause(lifetime)) }
 	if lifetime.Err() != nil {
 		end()
 	}
 	return &mergedContext{Context: ctx, cancel: cancel, detach: context.AfterFunc(lifetime, end)}
 }
+
+// bounds is what a handler sees of the sender's context: its deadline and its end. Values,
+// one of which is the cause of the end, would not come from another node.
+type bounds struct{ context.Context }
+
+func (bounds) Value(any) any { return nil }
+
+// AfterFunc spares the standard library a goroutine.
+func (b bounds) AfterFunc(f func()) (stop func() bool) { return context.AfterFunc(b.Context, f) }
 
 func (m *mergedContext) end() {
 	m.detach()

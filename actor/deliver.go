@@ -13,6 +13,7 @@ type Delivery struct {
 	Message     string // name of the message's type
 	ContentType string
 	Payload     []byte // as it is until Deliver returns
+	Chain       []Hop  // of a call; see [Envelope.Chain]
 	// Reply gets the answer, once, on any goroutine; nil for a cast. It must not
 	// block.
 	Reply func(reply any, err error)
@@ -21,8 +22,8 @@ type Delivery struct {
 // Deliver decodes a message and queues it. ctx is what the handler sees; see
 // [WithCaller]. It does not wait, not even for a mailbox that blocks when full. An
 // error means that the message was not handled and Reply will not be called: NotFound,
-// Unimplemented, InvalidArgument for a payload that does not decode, or
-// ResourceExhausted.
+// Unimplemented, InvalidArgument for a payload that does not decode,
+// FailedPrecondition for a call that the actor waits for itself, or ResourceExhausted.
 func (s *System) Deliver(ctx context.Context, d Delivery) error {
 	address, err := s.Lookup(d.Path, d.UID)
 	if err != nil {
@@ -31,10 +32,20 @@ func (s *System) Deliver(ctx context.Context, d Delivery) error {
 	c := address.recipient.(*cell)
 	entry := c.handlerNamed(d.Message)
 	if entry == nil {
-		return notRun(Unimplemented, "%s (%s) has no handler for %.80q", c, typeName(c.def.protocol), d.Message)
+		return c.unhandled(d.Message)
 	}
 	if d.Reply != nil && !entry.call {
 		return notRun(Unimplemented, "%s is told, not asked: it has no reply", d.Message)
+	}
+	if d.Reply != nil && len(d.Chain) > 0 {
+		if len(d.Chain) > maxHops {
+			return notRun(InvalidArgument, "a call from another node has come through %d actors, and %d is the most", len(d.Chain), maxHops)
+		}
+		arrived := &chained{ctx, d.Chain}
+		if err := c.awaits(&Context{base: arrived}); err != nil {
+			return err
+		}
+		ctx = arrived
 	}
 	codec, err := s.codecs.decoder(d.ContentType, entry.travels[0])
 	if err != nil {
@@ -105,7 +116,7 @@ func (s *System) resolve(path string) (Recipient, error) {
 		if a, err := s.Lookup(actorPath, uid); err == nil {
 			return a.recipient, nil
 		}
-		return gone(path), nil
+		return gone{s.node, actorPath, uid}, nil
 	}
 	if s.resolver == nil {
 		return nil, Errorf(InvalidArgument, "the path %.200q is not of this system", path)

@@ -44,10 +44,21 @@ func (s *System) PathOf(a Addressable) (path string, uid uint64, ok bool) {
 	return c.path, c.uid, true
 }
 
-// gone is the path of an actor of this node that is no more.
-type gone string
+// gone is the error for who looks for c after its end.
+func (c *cell) gone() *Error { return gone{c.system.node, c.path, c.uid}.err() }
 
-func (g gone) err() *Error { return notRun(NotFound, "%s has stopped", string(g)) }
+// gone is the path of an actor that is not there.
+type gone struct {
+	node, path string
+	uid        uint64
+}
+
+func (g gone) err() *Error {
+	if g.uid == 0 {
+		return notRun(NotFound, "there is no actor %s", g)
+	}
+	return notRun(NotFound, "%s has stopped", g)
+}
 
 func (g gone) Tell(Envelope) error { return g.err() }
 func (g gone) Ask(Envelope) error  { return g.err() }
@@ -55,4 +66,4 @@ func (g gone) Watch(ended func(error)) (func(), error) {
 	ended(g.err())
 	return func() {}, nil
 }
-func (g gone) String() string { return string(g) }
+func (g gone) String() string { return "actor://" + g.node + "/" + FormatPath(g.path, g.uid) }

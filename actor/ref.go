@@ -139,8 +139,7 @@ func (t *told[M]) context() context.Context { return t.from }
 func (t *told[M]) payload() any             { return t.message }
 func (*told[M]) messageType() reflect.Type  { return reflect.TypeFor[M]() }
 
-// Context returns the sender's context, with its deadline and values; nil if it
-// gave none.
+// Context returns the sender's context; nil if it gave none.
 func (e Envelope) Context() context.Context {
 	if c, ok := e.message.(carrier); ok {
 		return c.context()

@@ -163,9 +163,7 @@ func TestStopAgain(t *testing.T) {
 		if _, err := ref.Address().Recipient().Watch(func(reason error) { ended <- reason }); err != nil {
 			t.Error(err)
 		}
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
+		codeIs(t, <-ended, actor.NotFound)
 	})
 }
 

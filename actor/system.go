@@ -131,7 +131,7 @@ func (s *System) end(ctx context.Context, ref Addressable, end func(*cell)) erro
 		return Errorf(NotFound, "%s is not an actor of this system", ref.Address())
 	}
 	ended := make(chan struct{})
-	cancel := c.process.WatchFunc(func() { close(ended) })
+	cancel := c.process.WatchFunc(func(bool) { close(ended) })
 	end(c)
 	select {
 	case <-ended:
@@ -162,7 +162,7 @@ func (s *System) Lookup(path string, uid uint64) (Address, error) {
 	c := s.cells[path]
 	s.mu.RUnlock()
 	if c == nil || uid != 0 && c.uid != uid {
-		return Address{}, notRun(NotFound, "no actor %q on node %q", path, s.node)
+		return Address{}, gone{s.node, path, uid}.err()
 	}
 	return Address{c}, nil
 }

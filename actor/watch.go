@@ -5,7 +5,7 @@ type Terminated struct {
 	// Who is the actor that was watched.
 	Who Address
 	// Reason is nil if it stopped, Internal if it failed for good, NotFound if
-	// it was not there, and Unavailable if its node is lost.
+	// it was not there or had ended before, and Unavailable if its node is lost.
 	Reason error
 }
 

@@ -81,7 +81,7 @@ func TestWatchOfWhoIsNotThere(t *testing.T) {
 			t.Fatal(err)
 		}
 		watch(t, watcher, dead)
-		if got := <-ended; got.Who != dead.Address() || got.Reason != nil {
+		if got := <-ended; got.Who != dead.Address() || actor.CodeOf(got.Reason) != actor.NotFound {
 			t.Errorf("%+v", got)
 		}
 		gone, err := actor.Resolve[Lab](system, "actor:///never#1")

@@ -20,3 +20,15 @@ func WithAddress(address func() netip.Addr) Option {
 		}
 	})
 }
+
+// TakeForOne makes n take another node for one that speaks 1.0 of the wire.
+func TakeForOne(n *Node, name string) {
+	d := n.directory
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, p := range d.peers {
+		if p.Node == name {
+			p.Minor = 0
+		}
+	}
+}

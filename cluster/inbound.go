@@ -141,7 +141,9 @@ func (in *inbound) call(from *transport.Inbound, l *lane, v *wire.View) {
 			from.Send(failure(id, err))
 		}
 	}()
-	err = in.node.deliver(ctx, d)
+	if d.Chain, err = chainOf(v.Chain); err == nil {
+		err = in.node.deliver(ctx, d)
+	}
 	returned = true
 }
 

@@ -161,7 +161,16 @@ func TestAHostilePeerHarmsOnlyItself(t *testing.T) {
 				e.Message = "cluster_test.Echo"
 				e.Payload = []byte{0x81, 0xa4, 'T', 'e', 'x', 't', 0xc6, 0xff, 0xff, 0xff, 0xff}
 			}), actor.InvalidArgument},
-			"an odd sender":      {with(func(e *wire.Envelope) { e.From = "//\x00" }), actor.OK},
+			"an odd sender": {with(func(e *wire.Envelope) { e.From = "//\x00" }), actor.OK},
+			"an odd chain":  {with(func(e *wire.Envelope) { e.Chain = []byte{0x0a, 0xff} }), actor.InvalidArgument},
+			"an endless chain": {with(func(e *wire.Envelope) {
+				for range 1000 {
+					e.Chain = wire.AppendHop(e.Chain, wire.Hop{Actor: "actor://node-0/worker", Ask: 1})
+				}
+			}), actor.InvalidArgument},
+			"a made up chain": {with(func(e *wire.Envelope) {
+				e.Chain = wire.AppendHop(nil, wire.Hop{Actor: "actor://node-0/worker#1"})
+			}), actor.OK},
 			"an endless timeout": {with(func(e *wire.Envelope) { e.Timeout = math.MaxUint64 }), actor.OK},
 			"kinds of the other direction": {frameOf(wire.Envelope{Kind: wire.Reply, ID: 1}, wire.Envelope{Kind: wire.Failure, ID: 2},
 				wire.Envelope{Kind: wire.Terminated, ID: 3}, wire.Envelope{Kind: 99, ID: 4}, wire.Envelope{Kind: wire.Cancel, ID: 5},

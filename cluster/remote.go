@@ -87,6 +87,7 @@ func (r remote) seal(sent *wire.Envelope, e actor.Envelope, buffer *[]byte) (*tr
 		Message:     r.node.system.MessageName(e),
 		ContentType: contentType,
 		Payload:     data,
+		Chain:       r.node.chainFor(r.name, e),
 	}
 	return p, nil
 }

@@ -270,3 +270,36 @@ func TestStopGivesUpWhenTheContextEnds(t *testing.T) {
 		close(release) // the cleanup stops again, with success
 	})
 }
+
+func TestOnRunnerKnowsTheGoroutineOfATask(t *testing.T) {
+	s := newScheduler(t)
+	// deep asks from below n further frames.
+	var deep func(n int) bool
+	deep = func(n int) bool {
+		if n == 0 {
+			return mailbox.OnRunner()
+		}
+		return deep(n - 1)
+	}
+	if mailbox.OnRunner() {
+		t.Error("a test is no task")
+	}
+	for n := range 200 {
+		got := make(chan bool, 2)
+		schedule(t, s, func() {
+			got <- deep(n)
+			var started sync.WaitGroup
+			started.Go(func() { got <- deep(n) })
+			started.Wait()
+		})
+		if in, beside := <-got, <-got; !in || beside {
+			t.Fatalf("%d frames deep: %v in the task, %v in what it has started", n, in, beside)
+		}
+	}
+	got := make(chan bool)
+	schedule(t, s, runtime.Goexit)
+	schedule(t, s, func() { got <- mailbox.OnRunner() })
+	if !<-got {
+		t.Error("not after a task that has left")
+	}
+}

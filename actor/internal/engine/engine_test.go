@@ -153,8 +153,8 @@ func TestInterruptsOvertakeMessagesAndWaitForAFailedProcess(t *testing.T) {
 
 func TestWatchersAreCalledOnce(t *testing.T) {
 	var p *engine.Process[func()]
-	called := 0
-	ended := func() { called++ }
+	called, late := 0, false
+	ended := func(l bool) { called++; late = l }
 	run(t, func(t *testing.T, e *engine.Engine) {
 		p = newProcess(e, "p", &journal{})
 		if err := p.Launch(); err != nil {
@@ -165,12 +165,12 @@ func TestWatchersAreCalledOnce(t *testing.T) {
 		p.Stop()
 		p.Stop()
 		synctest.Wait()
-		if called != 1 {
-			t.Errorf("called %d times before the engine was closed, want 1", called)
+		if called != 1 || late {
+			t.Errorf("called %d times before the engine was closed, want 1; late: %v", called, late)
 		}
 	})
 	p.WatchFunc(ended)
-	if called != 2 {
-		t.Errorf("called %d times, want 2: a process that has ended says so at once, also behind a closed engine", called)
+	if called != 2 || !late {
+		t.Errorf("called %d times, want 2, late: a process that has ended says so at once, also behind a closed engine", called)
 	}
 }

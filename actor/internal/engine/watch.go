@@ -9,15 +9,15 @@ type watchers struct {
 	ended   bool
 }
 
-type watcher struct{ ended func() }
+type watcher struct{ ended func(late bool) }
 
 // WatchFunc calls ended once p has ended: on p's goroutine, which it must not
-// block, or at once if p has ended already. cancel takes it back if it is not too
-// late. It works after the engine has been closed, too.
-func (p *Process[M]) WatchFunc(ended func()) (cancel func()) {
+// block, or at once, and late, if p has ended already. cancel takes it back if it is not
+// too late. It works after the engine has been closed, too.
+func (p *Process[M]) WatchFunc(ended func(late bool)) (cancel func()) {
 	w := &watcher{ended}
 	if !p.watchers.add(w) {
-		ended()
+		ended(true)
 	}
 	return func() { p.watchers.remove(w) }
 }
@@ -47,6 +47,6 @@ func (l *watchers) end() {
 	l.waiting, l.ended = nil, true
 	l.mu.Unlock()
 	for w := range waiting {
-		w.ended()
+		w.ended(false)
 	}
 }

@@ -76,6 +76,7 @@ func Open(cfg Config) (*Gossip, error) {
 		Incarnation: cfg.Incarnation,
 		Address:     g.transport.advertise.String(),
 		Started:     time.Unix(0, cfg.Started.UnixNano()),
+		Minor:       cfg.wire().Minor,
 	}
 	handle := cfg.Events
 	if handle == nil {

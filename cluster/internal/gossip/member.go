@@ -21,6 +21,7 @@ type Member struct {
 	Incarnation uint64    // which start of the node this is; never zero
 	Address     string    // "ip:port" for packets and streams
 	Started     time.Time // when the process started, by its own clock
+	Minor       uint32    // of the version of the wire that it speaks
 }
 
 // name is the member's name in memberlist.
@@ -87,8 +88,9 @@ func metaVersion(b []byte) (v version.Version) {
 // decodeMeta is the inverse of encodeMeta, of a version that this member can speak. It
 // keeps nothing of b.
 func decodeMeta(b []byte, address netip.AddrPort) (Member, error) {
-	m := Member{Address: address.String()}
-	if metaVersion(b) == (version.Version{}) {
+	v := metaVersion(b)
+	m := Member{Address: address.String(), Minor: v.Minor}
+	if v == (version.Version{}) {
 		return Member{}, fmt.Errorf("%w: member metadata without a version", errMalformed)
 	}
 	err := eachField(b[1:], func(num protowire.Number, number uint64, bytes []byte) {

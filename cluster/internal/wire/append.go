@@ -25,15 +25,13 @@ func AppendEnvelope(dst []byte, e *Envelope) []byte {
 	dst = appendString(dst, fieldFrom, e.From)
 	dst = appendString(dst, fieldMessage, e.Message)
 	dst = appendString(dst, fieldContentType, e.ContentType)
-	if len(e.Payload) != 0 {
-		dst = appendTag(dst, fieldPayload, protowire.BytesType)
-		dst = protowire.AppendBytes(dst, e.Payload)
-	}
+	dst = appendBytes(dst, fieldPayload, e.Payload)
 	dst = appendVarint(dst, fieldTimeout, e.Timeout)
 	dst = appendVarint(dst, fieldCode, uint64(e.Code))
 	dst = appendString(dst, fieldReason, e.Reason)
 	dst = appendString(dst, fieldText, e.Text)
-	return appendVarint(dst, fieldNotRun, protowire.EncodeBool(e.NotRun))
+	dst = appendVarint(dst, fieldNotRun, protowire.EncodeBool(e.NotRun))
+	return appendBytes(dst, fieldChain, e.Chain)
 }
 
 // AppendAcked appends to the frame dst the running total of envelopes taken, and
@@ -47,7 +45,7 @@ func bodySize(e *Envelope) int {
 		sizeBytes(len(e.To)) + sizeBytes(len(e.From)) + sizeBytes(len(e.Message)) +
 		sizeBytes(len(e.ContentType)) + sizeBytes(len(e.Payload)) +
 		sizeVarint(e.Timeout) + sizeVarint(uint64(e.Code)) +
-		sizeBytes(len(e.Reason)) + sizeBytes(len(e.Text))
+		sizeBytes(len(e.Reason)) + sizeBytes(len(e.Text)) + sizeBytes(len(e.Chain))
 	if e.UID != 0 {
 		n += tagSize + 8
 	}
@@ -87,4 +85,11 @@ func appendString(dst []byte, field protowire.Number, s string) []byte {
 		return dst
 	}
 	return protowire.AppendString(appendTag(dst, field, protowire.BytesType), s)
+}
+
+func appendBytes(dst []byte, field protowire.Number, b []byte) []byte {
+	if len(b) == 0 {
+		return dst
+	}
+	return protowire.AppendBytes(appendTag(dst, field, protowire.BytesType), b)
 }

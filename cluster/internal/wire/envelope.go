@@ -58,6 +58,7 @@ type Envelope struct {
 	Reason      string // cause in a word, of a Failure or Terminated
 	Text        string // the error for a person to read
 	NotRun      bool   // of a Failure: the message surely was not handled
+	Chain       []byte // of a Call, of [AppendHop]; for nodes of 1.1
 
 	// System says that it is between nodes, and not one of an actor, whose largest size
 	// is for users to choose. It is not sent.
@@ -80,6 +81,7 @@ type View struct {
 	Reason      []byte
 	Text        []byte
 	NotRun      bool
+	Chain       []byte
 }
 
 // Numbers of the fields, as in wire.proto.
@@ -100,4 +102,10 @@ const (
 	fieldReason      protowire.Number = 11
 	fieldText        protowire.Number = 12
 	fieldNotRun      protowire.Number = 13
+	fieldChain       protowire.Number = 14
+
+	chainHops protowire.Number = 1
+
+	hopActor protowire.Number = 1
+	hopAsk   protowire.Number = 2
 )

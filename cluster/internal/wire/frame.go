@@ -124,6 +124,8 @@ func (v *View) bytesField(field protowire.Number) *[]byte {
 		return &v.Reason
 	case fieldText:
 		return &v.Text
+	case fieldChain:
+		return &v.Chain
 	}
 	return nil
 }

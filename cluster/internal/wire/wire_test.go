@@ -17,6 +17,7 @@ func full() wire.Envelope {
 		Kind: wire.Failure, ID: 1 << 40, To: "/greeter", UID: 7, From: "/caller", Message: "greet.Hello",
 		ContentType: "application/json", Payload: []byte(`{"Name":"Ada"}`), Timeout: 5e9,
 		Code: 14, Reason: "stopped", Text: "the actor has stopped", NotRun: true,
+		Chain: wire.AppendHop(nil, wire.Hop{Actor: "actor://a/greeter#1f", Ask: 3}),
 	}
 }
 
@@ -24,7 +25,7 @@ func toProto(e *wire.Envelope) *wirepb.Envelope {
 	return &wirepb.Envelope{
 		Kind: wirepb.Kind(e.Kind), Id: e.ID, To: e.To, Uid: e.UID, From: e.From, Message: e.Message,
 		ContentType: e.ContentType, Payload: e.Payload, Timeout: e.Timeout, Code: e.Code,
-		Reason: e.Reason, Text: e.Text, NotRun: e.NotRun,
+		Reason: e.Reason, Text: e.Text, NotRun: e.NotRun, Chain: e.Chain,
 	}
 }
 
@@ -32,7 +33,7 @@ func viewToProto(v *wire.View) *wirepb.Envelope {
 	return &wirepb.Envelope{
 		Kind: wirepb.Kind(v.Kind), Id: v.ID, To: string(v.To), Uid: v.UID, From: string(v.From),
 		Message: string(v.Message), ContentType: string(v.ContentType), Payload: v.Payload,
-		Timeout: v.Timeout, Code: v.Code, Reason: string(v.Reason), Text: string(v.Text), NotRun: v.NotRun,
+		Timeout: v.Timeout, Code: v.Code, Reason: string(v.Reason), Text: string(v.Text), NotRun: v.NotRun, Chain: v.Chain,
 	}
 }
 

@@ -175,7 +175,10 @@ type Envelope struct {
 	// text is the error for a person to read.
 	Text string `protobuf:"bytes,12,opt,name=text,proto3" json:"text,omitempty"`
 	// not_run says of a FAILURE that the message surely was not handled.
-	NotRun        bool `protobuf:"varint,13,opt,name=not_run,json=notRun,proto3" json:"not_run,omitempty"`
+	NotRun bool `protobuf:"varint,13,opt,name=not_run,json=notRun,proto3" json:"not_run,omitempty"`
+	// chain is an encoded Chain: the actors that a CALL has come through. Since 1.1, and
+	// not sent to nodes of 1.0.
+	Chain         []byte `protobuf:"bytes,14,opt,name=chain,proto3" json:"chain,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -301,6 +304,114 @@ func (x *Envelope) GetNotRun() bool {
 	return false
 }
 
+func (x *Envelope) GetChain() []byte {
+	if x != nil {
+		return x.Chain
+	}
+	return nil
+}
+
+// Chain is the actors whose handlers have asked, one because it was asked by the one
+// before it. Nodes that pass a call on add to it.
+type Chain struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Hops          []*Hop                 `protobuf:"bytes,1,rep,name=hops,proto3" json:"hops,omitempty"` // oldest first, at most 64
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Chain) Reset() {
+	*x = Chain{}
+	mi := &file_cluster_internal_wirepb_wire_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Chain) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Chain) ProtoMessage() {}
+
+func (x *Chain) ProtoReflect() protoreflect.Message {
+	mi := &file_cluster_internal_wirepb_wire_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Chain.ProtoReflect.Descriptor instead.
+func (*Chain) Descriptor() ([]byte, []int) {
+	return file_cluster_internal_wirepb_wire_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *Chain) GetHops() []*Hop {
+	if x != nil {
+		return x.Hops
+	}
+	return nil
+}
+
+// Hop is one of them.
+type Hop struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// actor is its path as a reference prints it, with its incarnation.
+	Actor string `protobuf:"bytes,1,opt,name=actor,proto3" json:"actor,omitempty"`
+	// ask is the number of the request that its turn waits for; 0 if it waits for none.
+	Ask           uint32 `protobuf:"varint,2,opt,name=ask,proto3" json:"ask,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Hop) Reset() {
+	*x = Hop{}
+	mi := &file_cluster_internal_wirepb_wire_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Hop) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Hop) ProtoMessage() {}
+
+func (x *Hop) ProtoReflect() protoreflect.Message {
+	mi := &file_cluster_internal_wirepb_wire_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Hop.ProtoReflect.Descriptor instead.
+func (*Hop) Descriptor() ([]byte, []int) {
+	return file_cluster_internal_wirepb_wire_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Hop) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *Hop) GetAsk() uint32 {
+	if x != nil {
+		return x.Ask
+	}
+	return 0
+}
+
 var File_cluster_internal_wirepb_wire_proto protoreflect.FileDescriptor
 
 const file_cluster_internal_wirepb_wire_proto_rawDesc = "" +
@@ -308,7 +419,7 @@ const file_cluster_internal_wirepb_wire_proto_rawDesc = "" +
 	"\"cluster/internal/wirepb/wire.proto\x12\x0etroupe.wire.v1\"[\n" +
 	"\x05Frame\x126\n" +
 	"\tenvelopes\x18\x01 \x03(\v2\x18.troupe.wire.v1.EnvelopeR\tenvelopes\x12\x14\n" +
-	"\x05acked\x18\x02 \x01(\x04R\x05ackedJ\x04\b\x03\x10\x10\"\xca\x02\n" +
+	"\x05acked\x18\x02 \x01(\x04R\x05ackedJ\x04\b\x03\x10\x10\"\xe0\x02\n" +
 	"\bEnvelope\x12(\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x14.troupe.wire.v1.KindR\x04kind\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\x04R\x02id\x12\x0e\n" +
@@ -323,7 +434,13 @@ const file_cluster_internal_wirepb_wire_proto_rawDesc = "" +
 	" \x01(\rR\x04code\x12\x16\n" +
 	"\x06reason\x18\v \x01(\tR\x06reason\x12\x12\n" +
 	"\x04text\x18\f \x01(\tR\x04text\x12\x17\n" +
-	"\anot_run\x18\r \x01(\bR\x06notRunJ\x04\b\x10\x10 *\xa4\x01\n" +
+	"\anot_run\x18\r \x01(\bR\x06notRun\x12\x14\n" +
+	"\x05chain\x18\x0e \x01(\fR\x05chainJ\x04\b\x10\x10 \"0\n" +
+	"\x05Chain\x12'\n" +
+	"\x04hops\x18\x01 \x03(\v2\x13.troupe.wire.v1.HopR\x04hops\"-\n" +
+	"\x03Hop\x12\x14\n" +
+	"\x05actor\x18\x01 \x01(\tR\x05actor\x12\x10\n" +
+	"\x03ask\x18\x02 \x01(\rR\x03ask*\xa4\x01\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tKIND_CAST\x10\x01\x12\r\n" +
@@ -352,22 +469,25 @@ func file_cluster_internal_wirepb_wire_proto_rawDescGZIP() []byte {
 }
 
 var file_cluster_internal_wirepb_wire_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_cluster_internal_wirepb_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 2)
+var file_cluster_internal_wirepb_wire_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
 var file_cluster_internal_wirepb_wire_proto_goTypes = []any{
 	(Kind)(0),        // 0: troupe.wire.v1.Kind
 	(*Frame)(nil),    // 1: troupe.wire.v1.Frame
 	(*Envelope)(nil), // 2: troupe.wire.v1.Envelope
+	(*Chain)(nil),    // 3: troupe.wire.v1.Chain
+	(*Hop)(nil),      // 4: troupe.wire.v1.Hop
 }
 var file_cluster_internal_wirepb_wire_proto_depIdxs = []int32{
 	2, // 0: troupe.wire.v1.Frame.envelopes:type_name -> troupe.wire.v1.Envelope
 	0, // 1: troupe.wire.v1.Envelope.kind:type_name -> troupe.wire.v1.Kind
-	1, // 2: troupe.wire.v1.Link.Open:input_type -> troupe.wire.v1.Frame
-	1, // 3: troupe.wire.v1.Link.Open:output_type -> troupe.wire.v1.Frame
-	3, // [3:4] is the sub-list for method output_type
-	2, // [2:3] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	4, // 2: troupe.wire.v1.Chain.hops:type_name -> troupe.wire.v1.Hop
+	1, // 3: troupe.wire.v1.Link.Open:input_type -> troupe.wire.v1.Frame
+	1, // 4: troupe.wire.v1.Link.Open:output_type -> troupe.wire.v1.Frame
+	4, // [4:5] is the sub-list for method output_type
+	3, // [3:4] is the sub-list for method input_type
+	3, // [3:3] is the sub-list for extension type_name
+	3, // [3:3] is the sub-list for extension extendee
+	0, // [0:3] is the sub-list for field type_name
 }
 
 func init() { file_cluster_internal_wirepb_wire_proto_init() }
@@ -381,7 +501,7 @@ func file_cluster_internal_wirepb_wire_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_cluster_internal_wirepb_wire_proto_rawDesc), len(file_cluster_internal_wirepb_wire_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   2,
+			NumMessages:   4,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
