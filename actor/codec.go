@@ -20,12 +20,17 @@ import (
 // whose error names the part of t that would be lost or could not be read, and what
 // to do. It is asked once for each type, before a value of it is encoded; see [Codecs].
 type Codec interface {
-	// ContentType names the encoding on the wire, such as "application/msgpack".
+	// ContentType names the encoding on the wire, such as "application/msgpack": two
+	// words with a slash between, without spaces, and always the same.
 	ContentType() string
-	// Append appends the encoding of message to dst and returns the extended slice.
+	// Append appends the encoding of message, which may be a pointer, to dst and returns the
+	// extended slice. It leaves what is in dst, and what it has returned before, as it is.
+	// What cannot be encoded, such as a channel or a function, is an error, and so is what
+	// Decode would not take, such as what is nested too deep.
 	Append(dst []byte, message any) ([]byte, error)
-	// Decode fills what target points to. Input that does not decode is an
-	// error, never a panic, and may leave target half filled.
+	// Decode fills what target points to, so that it equals the message that was encoded.
+	// It keeps nothing of data. Input that does not decode, such as one that was cut or
+	// damaged, is an error, never a panic, and may leave target half filled.
 	Decode(data []byte, target any) error
 }
 

@@ -148,7 +148,7 @@ func (s *System) register(parent *incarnation, d *definition, config spawnConfig
 		return nil, notRun(Unavailable, "the system is stopping; %s was not started", path)
 	}
 	if s.cells[path] != nil {
-		return nil, Errorf(AlreadyExists, "there is an actor %q already; use WithName or WithUniqueName", path)
+		return nil, Errorf(AlreadyExists, "there is an actor %q already; end it, or give this one another name, such as with actor.WithName or actor.WithUniqueName", path)
 	}
 	s.cells[path] = c
 	return c, nil

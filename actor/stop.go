@@ -32,9 +32,7 @@ func (s *System) Stop(ctx context.Context) error {
 	for _, c := range top {
 		c.process.Drain()
 	}
-	select {
-	case <-s.emptied:
-	case <-ctx.Done():
+	if !ends(ctx, s.emptied) {
 		return s.abort(ctx)
 	}
 	s.cancel(Errorf(Unavailable, "the system has stopped"))
@@ -43,13 +41,26 @@ func (s *System) Stop(ctx context.Context) error {
 		s.work.Wait()
 		close(worked)
 	}()
-	select {
-	case <-worked:
-	case <-ctx.Done():
+	if !ends(ctx, worked) {
 		return s.late(ctx)
 	}
 	s.dead.close(s.log)
 	return s.engine.Close(ctx)
+}
+
+// ends reports whether done is closed before ctx ends, or was closed when it has.
+func ends(ctx context.Context, done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	case <-ctx.Done():
+	}
+	select {
+	case <-done:
+		return true
+	default:
+		return false
+	}
 }
 
 func (s *System) topLocked() []*cell {
@@ -96,6 +107,9 @@ func (s *System) unfinished() string {
 		} else {
 			waiting = append(waiting, c.known())
 		}
+	}
+	if len(busy)+len(waiting) == 0 {
+		return "no actor runs any more, and the last goroutines are about to end"
 	}
 	if len(busy) == 0 {
 		slices.Sort(waiting)

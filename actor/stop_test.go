@@ -369,3 +369,17 @@ func TestStopNamesWhatDoesNotEnd(t *testing.T) {
 		})
 	}
 }
+
+func TestStopOfAnIdleSystemNeedsNoTime(t *testing.T) {
+	for range 100 {
+		s := actor.NewSystem()
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := s.Stop(ctx); err != nil && strings.HasSuffix(err.Error(), "not at an end: ") {
+			t.Fatalf("nothing ran: %v", err)
+		}
+		if err := s.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

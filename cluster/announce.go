@@ -24,6 +24,11 @@ func (n *Node) Announce(name string, data []byte) error {
 	return nil
 }
 
+// Room returns about how many bytes this node could announce and serve more, for extensions
+// that announce in the background and have to refuse what would not fit: at least as many,
+// unless others of this node are faster.
+func (n *Node) Room() int { return max(0, maxOffered-int(n.directory.offered.Load())) }
+
 // Announced returns what the other nodes announce under that name, as this one has
 // learnt so far. It is cheap, and the pointer is the same as long as nothing has
 // changed. [Node.Await] waits for changes.

@@ -14,9 +14,10 @@ import (
 // for other policies; package balancertest holds the conformance suite. It may be
 // called concurrently.
 type Balancer interface {
-	// Pick returns the index of one of candidates, which are never none, sorted
-	// by node, and not to be kept or changed. message is as its sender gave it, a value
-	// or a pointer. An error goes to the sender, and so does a panic, as Internal.
+	// Pick returns the index of one of candidates, 0 to len(candidates)-1. They are never
+	// none, sorted by node, and not to be kept or changed; from one call to the next there
+	// may be others, more or fewer. message is as its sender gave it, a value or a pointer.
+	// An error goes to the sender, and so does a panic, as Internal.
 	Pick(message any, candidates []Instance) (int, error)
 }
 

@@ -24,6 +24,7 @@ type directory struct {
 	core      catalog.Core
 	announced map[string][]byte // by this node
 	changed   chan struct{}     // closed at the next change
+	offered   atomic.Int64      // bytes of what is gossiped
 
 	current atomic.Pointer[view]
 }
@@ -160,7 +161,11 @@ func (d *directory) gossip() error {
 	if err != nil {
 		return err
 	}
-	return d.node.gossip.SetCatalog(data)
+	if err := d.node.gossip.SetCatalog(data); err != nil {
+		return err
+	}
+	d.offered.Store(int64(len(data)))
+	return nil
 }
 
 // maxOffered is how large a catalog may be without its core, which comes and goes by

@@ -166,7 +166,7 @@ func (f *finder) await(ctx context.Context, what string, all []<-chan struct{}) 
 			f.complain("start "+what, "went on without a discovery that does not return", "way", f.ways[i].Name(), "to", what)
 			return nil
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return fmt.Errorf("the discovery %q has not returned from what it does first, to %s: %w", f.ways[i].Name(), what, context.Cause(ctx))
 		}
 	}
 	return nil

@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/troupe-go/troupe/actor"
@@ -40,7 +41,10 @@ func (n *Node) Leave(ctx context.Context, options ...LeaveOption) error {
 			o.applyToLeave(&d)
 		}
 		n.await("the start of its departure")
-		go n.leave(ctx, d)
+		go func() {
+			defer n.waits.Begin(n.log, slog.LevelInfo, "this node leaves, and waits", n.unfinishedNow)()
+			n.leave(ctx, d)
+		}()
 	})
 	select {
 	case <-n.left:
@@ -57,10 +61,15 @@ func (n *Node) Leave(ctx context.Context, options ...LeaveOption) error {
 
 // unfinished says what Leave did not wait for any longer.
 func (n *Node) unfinished(ctx context.Context) error {
+	return actor.Errorf(contextCode(context.Cause(ctx)), "cluster: node %q has not left in time: %w; not finished: %s", n.name, context.Cause(ctx), n.unfinishedNow())
+}
+
+// unfinishedNow says what the node that leaves waits for.
+func (n *Node) unfinishedNow() string {
 	n.mu.Lock()
 	awaited := n.awaited
 	n.mu.Unlock()
-	return actor.Errorf(contextCode(context.Cause(ctx)), "cluster: node %q has not left in time: %w; not finished: %s", n.name, context.Cause(ctx), awaited())
+	return awaited()
 }
 
 // await says what the node that leaves waits for from now on.
@@ -94,7 +103,7 @@ func (n *Node) leave(ctx context.Context, d departure) {
 	var errs []error
 	working, cancel := reserve(ctx)
 	defer cancel()
-	n.await("functions given to OnLeave")
+	n.awaitWhat(n.farewells.unfinished)
 	n.unfollow()
 	n.farewells.run(working, n.log)
 	n.await("the search for other nodes")

@@ -16,12 +16,28 @@ import (
 type Network interface {
 	// Listen opens one address for streams and packets, the same host and port
 	// for both. The address is "host:port"; port 0 picks one that is free for both.
-	// The context bounds the opening only. The caller closes both, in any order;
-	// closing unblocks their calls, which then return an error that is
-	// net.ErrClosed for errors.Is.
+	// The context bounds the opening only: it is an error if it has ended, and so are an
+	// address that is malformed and one that is listened at. The caller closes both, in any
+	// order; closing unblocks their calls, which then return an error that is
+	// net.ErrClosed for errors.Is, and so do later ones. Then the address is free again.
+	//
+	// The Addr of the listener, and the addresses of its streams, are *net.TCPAddr; the
+	// LocalAddr of the packets, and where they come from, *net.UDPAddr. A packet arrives
+	// whole, with the address to answer to, or not at all: one to nobody is no error. WriteTo
+	// keeps nothing of its argument.
 	Listen(ctx context.Context, address string) (net.Listener, net.PacketConn, error)
 
-	// Dial opens a stream to "host:port". The context bounds the dialing only.
+	// Dial opens a stream to "host:port". The context bounds the dialing only. It returns an
+	// error for a malformed address, a context that has ended, and, without waiting for the
+	// context, where nobody listens.
+	//
+	// A stream keeps the promises of net.Conn and of TCP, at both ends: bytes arrive once and
+	// in order, those of concurrent calls of Write are not mixed, and a Write waits while
+	// nobody reads, so that 16 MiB are never all under way. Close is seen at the other end as
+	// io.EOF after the last byte, its writes fail sooner or later, and calls at this end
+	// return net.ErrClosed. A deadline, also one that is set while a call waits, ends it
+	// with an error that is os.ErrDeadlineExceeded, and a net.Error with Timeout; a Write
+	// says how much of it was sent. Lifting the deadline lets the stream go on.
 	Dial(ctx context.Context, address string) (net.Conn, error)
 }
 

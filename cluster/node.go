@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"github.com/troupe-go/troupe/actor"
 	"github.com/troupe-go/troupe/cluster/discovery"
 	"github.com/troupe-go/troupe/cluster/internal/catalog"
+	"github.com/troupe-go/troupe/cluster/internal/consensus"
 	"github.com/troupe-go/troupe/cluster/internal/gossip"
 	"github.com/troupe-go/troupe/cluster/internal/port"
 	"github.com/troupe-go/troupe/cluster/internal/transport"
@@ -48,6 +50,7 @@ type Node struct {
 	store     *Store
 	sessions  sessions
 	farewells farewells
+	waits     consensus.Waits
 
 	extensions  extensions
 	policies    policies
@@ -104,6 +107,9 @@ func (n *Node) serve(d actor.Spawnable) error {
 		return tooMuch(d.Name(), err)
 	}
 	address, err := n.system.Spawn(d)
+	if actor.CodeOf(err) == actor.AlreadyExists {
+		return actor.Errorf(actor.AlreadyExists, "cluster: node %q serves %q already, or has an actor of that name: stop that, or give the definition another name", n.name, d.Name())
+	}
 	if err != nil {
 		return err
 	}
@@ -158,21 +164,52 @@ func (n *Node) Instances(service string) []Instance {
 //
 //	err := node.Await(ctx, func() bool { return len(node.Instances("greeter")) > 0 })
 //
-// It returns an error when ctx ends first, or the node leaves.
+// It returns an error when ctx ends first, or the node leaves. Where ctx has a deadline, the
+// log says after two seconds that the condition is waited for.
 func (n *Node) Await(ctx context.Context, condition func() bool) error {
-	for {
+	what := "a condition given to Await does not hold yet"
+	if _, bounded := ctx.Deadline(); !bounded {
+		what = "" // it may be followed for ever
+	}
+	return n.awaitThat(ctx, what, condition)
+}
+
+// awaitThat is Await. The log says what takes long, unless it is empty.
+func (n *Node) awaitThat(ctx context.Context, what string, condition func() bool) error {
+	for first := true; ; first = false {
 		change := n.directory.change()
 		if condition() {
 			return nil
+		}
+		if first && what != "" {
+			defer n.waits.Begin(n.log, slog.LevelInfo, what, n.offered)()
 		}
 		select {
 		case <-change:
 		case <-n.left:
 			return ErrLeft
 		case <-ctx.Done():
-			return actor.Errorf(actor.CodeOf(ctx.Err()), "cluster: the condition was not met in time: %w", context.Cause(ctx))
+			return actor.Errorf(actor.CodeOf(ctx.Err()), "cluster: the condition given to Await did not hold in time: %s: %w", n.offered(), context.Cause(ctx))
 		}
 	}
+}
+
+// offered says which members there are, and what they serve.
+func (n *Node) offered() string {
+	const most = 10
+	members := n.Members()
+	var names []string
+	for _, m := range members[:min(len(members), most)] {
+		text := m.Name + " (serves nothing)"
+		if len(m.Services) > 0 {
+			text = fmt.Sprintf("%s (serves %s)", m.Name, strings.Join(m.Services[:min(len(m.Services), most)], ", "))
+		}
+		names = append(names, text)
+	}
+	if more := len(members) - most; more > 0 {
+		names = append(names, fmt.Sprintf("and %d more", more))
+	}
+	return "the members are " + strings.Join(names, ", ")
 }
 
 // Done returns a channel that is closed when the node has left: because Leave was

@@ -93,10 +93,11 @@ func askInstance(to actor.Recipient, e actor.Envelope) error {
 
 // await waits until there is an instance.
 func (s service) await(ctx context.Context) error {
-	if err := s.node.Await(ctx, func() bool { return s.pool() != nil }); err != nil {
+	what := fmt.Sprintf("calls of the service %q wait for an instance", s.name)
+	if err := s.node.awaitThat(ctx, what, func() bool { return s.pool() != nil }); err != nil {
 		return &actor.Error{
 			Code: actor.CodeOf(err), NotRun: true,
-			Message: fmt.Sprintf("no instance of service %q appeared in time", s.name),
+			Message: fmt.Sprintf("no instance of service %q appeared in time; %s", s.name, s.node.offered()),
 		}
 	}
 	return nil
@@ -109,6 +110,7 @@ func (s service) pool() *pool { return s.node.directory.view().services[s.name] 
 // again, after a pause, when all have failed.
 func (s service) try(ctx context.Context, e actor.Envelope, wait bool, send func(actor.Recipient, actor.Envelope) error) error {
 	t := trial{service: s, ctx: ctx, message: e.Message(), policy: s.policyNow(), wait: wait}
+	defer func() { t.waiting.Done() }()
 	for t.mayGoOn() {
 		if err := s.node.present(); err != nil {
 			return t.failed(err)

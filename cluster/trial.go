@@ -3,6 +3,8 @@ package cluster
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -28,6 +30,7 @@ type trial struct {
 	refusal  error         // of one of refused
 	maybe    bool          // an attempt may have been handled
 	pauses   *backoff.ExponentialBackOff
+	waiting  *Wait // of the pauses; nil before the first
 }
 
 const (
@@ -75,7 +78,9 @@ func (t *trial) pause() bool {
 		t.pauses = &backoff.ExponentialBackOff{
 			InitialInterval: minPause, MaxInterval: maxPause, Multiplier: 2, RandomizationFactor: 0.5,
 		}
+		t.waiting = t.service.node.Waiting(slog.LevelWarn, fmt.Sprintf("calls of the service %q are tried again and again", t.service.name))
 	}
+	t.waiting.Because(t.last)
 	pause := t.pauses.NextBackOff()
 	if actor.AsError(t.last).Reason == hangs {
 		pause = min(pause, maxHungPause)

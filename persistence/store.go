@@ -14,8 +14,18 @@ import (
 // Every change of a store has a revision, which only grows, store-wide. Reads and
 // writes are linearizable (Herlihy and Wing, 1990), except reads that ask for
 // less; see [Stale].
+//
+// A call whose context has ended does nothing, and returns an error that is that of the
+// context; after Close all return [ErrClosed]. What makes no sense is [ErrInvalid]: a key
+// longer than [MaxKeySize], metadata larger than [MaxMetadataSize], a TTL below 0 or
+// above [MaxTTL], a query with a negative Offset or Limit, and two changes of one key in a
+// transaction.
+//
+// A store on disk has everything when it is opened again, but what was Unsynced in a
+// crash: the same records with the same revisions, and their history.
 type Store interface {
-	// Get returns the record of key, or an error that is [ErrNotFound].
+	// Get returns the record of key, or an error that is [ErrNotFound], also when its
+	// TTL is over.
 	Get(ctx context.Context, key string, options ...ReadOption) (Record, error)
 
 	// List returns the records that match q, in the order it asks for. None is no
@@ -24,15 +34,18 @@ type Store interface {
 
 	// Commit applies t as a whole, or not at all, and returns the revision that
 	// its changes have. When a condition does not hold it returns an error that
-	// is [ErrConflict], and has changed nothing. A transaction without changes
-	// only checks its conditions, and returns the present revision.
+	// is [ErrConflict], and has changed nothing. A transaction without changes, or
+	// which only deletes what is not there, checks its conditions, and returns the present
+	// revision. Commit keeps nothing of t.
 	Commit(ctx context.Context, t Transaction) (Revision, error)
 
 	// Watch yields the transactions that changed keys with prefix, after the
 	// given revision, each once, in order, without end: those that were, then
-	// those that come. It can so be resumed after the last revision that was
-	// seen. It ends with an error: [ErrHistoryGone] if changes after that revision
-	// are no longer kept, that of ctx, or [ErrClosed].
+	// those that come. The changes of one transaction come together, without those of other
+	// keys. That a record has expired is a change, too, soon after its time is over. It can
+	// so be resumed after the last revision that was seen. One that is slow holds up nobody: not
+	// writers, and not other watches. It ends with an error: [ErrHistoryGone] if changes
+	// after that revision are no longer kept, that of ctx, or [ErrClosed].
 	Watch(ctx context.Context, prefix string, after Revision) iter.Seq2[Changes, error]
 
 	// Close ends the store and waits for its goroutines. It is idempotent.
@@ -108,7 +121,8 @@ type Change struct {
 	Delete   bool
 	Value    []byte
 	Metadata map[string]string
-	// TTL is how long the record will live, up to [MaxTTL]; 0 is for ever.
+	// TTL is how long the record will live, up to [MaxTTL]; 0 is for ever, also in place of
+	// one that had a TTL.
 	TTL time.Duration
 	// Expired tells a watcher that the record went because its time was over. It
 	// is not used in a transaction.

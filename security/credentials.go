@@ -102,7 +102,7 @@ func stretch(secret Secret, cluster string) ([]byte, error) {
 		return nil, err
 	}
 	if secret.IsZero() {
-		return nil, fmt.Errorf("%w: none was given: use ParseSecret or LoadOrCreateSecret", ErrSecret)
+		return nil, fmt.Errorf("%w: none was given: use security.ParseSecret or security.LoadOrCreateSecret", ErrSecret)
 	}
 	return argon2.IDKey([]byte(*secret.text), []byte("troupe/v1/"+cluster),
 		argonPasses, argonMemory, argonThreads, keySize), nil

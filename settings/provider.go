@@ -35,8 +35,13 @@ type (
 // it is followed. Watch may return at once or when Unwatch is called; Unwatch ends
 // what Watch started. When Watch or its function tells of an error, the provider is
 // unwatched and watched again, after a pause. Without these methods the provider is
-// read again when another source has changed. Its methods may be called concurrently,
-// and must return; what Read returned must not be changed later.
+// read again when another source has changed.
+//
+// Read returns the present values: nested maps of map[string]any, []any, strings, booleans
+// and numbers, of which whole ones may have any type. Its methods may be called
+// concurrently, and must return; what Read returned must not be changed later. Watch has its
+// function called after each change, when Read says what is new; after Unwatch the function
+// is not called any more, and Watch may be called again.
 func From(name string, from koanf.Provider, parser ...koanf.Parser) Source {
 	p := provider{name: name, from: from}
 	if len(parser) > 0 {

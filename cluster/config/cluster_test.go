@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -260,4 +261,18 @@ func TestSettingsOutliveEveryNodeThatWroteThem(t *testing.T) {
 			t.Errorf("on a node that has left: %v", err)
 		}
 	})
+}
+
+// Open of a document says what it waits for when its context ends.
+func TestOpenSaysWhatItWaitsFor(t *testing.T) {
+	clustertest.Run(t, 1, func(t *testing.T, c *clustertest.Cluster) {
+		for patience, want := range map[time.Duration]string{500 * time.Millisecond: "the replicated store has not answered yet", 10 * time.Second: "1 of the 3 nodes are there"} {
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			_, err := config.Open(ctx, c.Node(0), "app")
+			cancel()
+			if actor.CodeOf(err) != actor.DeadlineExceeded || !strings.Contains(err.Error(), want) {
+				t.Errorf("after %v: %v, want it to say %q", patience, err, want)
+			}
+		}
+	}, cluster.WithExpect(3))
 }

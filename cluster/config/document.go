@@ -94,6 +94,8 @@ func (d *Document) begin(ctx context.Context) error {
 			err := context.Cause(ctx)
 			if now.err != nil {
 				err = fmt.Errorf("%w; the last attempt: %w", err, now.err)
+			} else {
+				err = fmt.Errorf("%w; the replicated store has not answered yet", err)
 			}
 			return actor.Errorf(actor.CodeOf(ctx.Err()), "config: document %q was not read in time: %w", d.history.document, err)
 		case <-d.ctx.Done():

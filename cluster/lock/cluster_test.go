@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -230,4 +233,57 @@ func TestAWaiterGoesWithItsNode(t *testing.T) {
 			t.Errorf("it took %v", took)
 		}
 	})
+}
+
+// A wait that is long says for what: in the log with the node that holds, and in the error.
+func TestAWaitForALockSaysWhoHoldsIt(t *testing.T) {
+	var logged lockedText
+	clustertest.Run(t, 2, func(t *testing.T, c *clustertest.Cluster) {
+		held := acquire(t, c.Node(0), "ledger")
+		for _, patience := range []time.Duration{time.Second, 5 * time.Second} {
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			_, err := lock.Acquire(ctx, c.Node(1), "ledger")
+			cancel()
+			text := fmt.Sprint(err)
+			if actor.CodeOf(err) != actor.DeadlineExceeded || !strings.Contains(text, "one holds it") || patience > 2*time.Second && !strings.Contains(text, "on node node-0") {
+				t.Errorf("after %v: %v", patience, err)
+			}
+		}
+		const notice = `lock: lock \"ledger\" is waited for: one holds it, on node node-0`
+		if n := strings.Count(logged.String(), notice); n != 1 {
+			t.Errorf("the log says so %d times:\n%s", n, logged.String())
+		}
+		must(t, held.Release(t.Context()))
+	}, cluster.WithLogger(slog.New(slog.NewTextHandler(&logged, nil))))
+}
+
+func TestAWaitForALockSaysThatTheStoreCannotBeReached(t *testing.T) {
+	clustertest.Run(t, 1, func(t *testing.T, c *clustertest.Cluster) {
+		for _, patience := range []time.Duration{300 * time.Millisecond, 3 * time.Second} {
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			_, err := lock.Acquire(ctx, c.Node(0), "ledger")
+			cancel()
+			if code := actor.CodeOf(err); code != actor.DeadlineExceeded && code != actor.Unavailable || !strings.Contains(fmt.Sprint(err), "1 of the 3 nodes are there") {
+				t.Errorf("after %v: %v", patience, err)
+			}
+		}
+	}, cluster.WithExpect(3))
+}
+
+// lockedText is a log.
+type lockedText struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *lockedText) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lockedText) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }

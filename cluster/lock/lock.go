@@ -19,6 +19,7 @@ type Lock struct {
 	request    *request
 	place      place
 	generation generation
+	delay      *delay
 
 	// held ends when the lock is lost or released, and its cause says why.
 	held   context.Context
@@ -67,7 +68,7 @@ func (q queue) acquire(ctx context.Context, h host, r *request, try bool) (*Lock
 	for attempt := 1; ; attempt++ {
 		s, err := h.Session(ctx)
 		if err != nil {
-			return nil, q.failure(ctx, err)
+			return nil, q.failure(ctx, err, err)
 		}
 		l := newLock(h, s, q, r)
 		if err = l.acquire(ctx, try); err == nil {
@@ -76,7 +77,11 @@ func (q queue) acquire(ctx context.Context, h host, r *request, try bool) (*Lock
 		// With another session, or what was not known taken back, it begins anew.
 		again := s.Err() != nil || l.given.Load() && passes(err) && attempt < maxAttempts
 		if !again || ctx.Err() != nil {
-			return nil, q.failure(ctx, err)
+			waited := err
+			if l.delay.begun() {
+				waited = l.delay
+			}
+			return nil, q.failure(ctx, err, waited)
 		}
 	}
 }
@@ -94,11 +99,11 @@ func passes(err error) bool {
 	return false
 }
 
-// failure explains why nothing was acquired.
-func (q queue) failure(ctx context.Context, err error) error {
+// failure explains why nothing was acquired, and what was waited for.
+func (q queue) failure(ctx context.Context, err, waited error) error {
 	switch {
 	case ctx.Err() != nil:
-		return actor.Errorf(actor.CodeOf(ctx.Err()), "lock: %s was not free in time: %w", q, context.Cause(ctx))
+		return actor.Errorf(actor.CodeOf(ctx.Err()), "lock: %s was not free in time: %v: %w", q, waited, context.Cause(ctx))
 	case errors.Is(err, persistence.ErrClosed):
 		return actor.Errorf(actor.Unavailable, "lock: acquiring %s: %w: what it holds is given up with its session", q, cluster.ErrLeft)
 	}
@@ -106,7 +111,7 @@ func (q queue) failure(ctx context.Context, err error) error {
 }
 
 func newLock(h host, s session, q queue, r *request) *Lock {
-	l := &Lock{host: h, session: s, queue: q, request: r, place: newPlace(r.demand)}
+	l := &Lock{host: h, session: s, queue: q, request: r, place: newPlace(r.demand), delay: &delay{store: s.Store()}}
 	l.held, l.lose = context.WithCancelCause(context.Background())
 	return l
 }

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/troupe-go/troupe/actor"
+	"github.com/troupe-go/troupe/cluster"
 	"github.com/troupe-go/troupe/persistence"
 	"github.com/troupe-go/troupe/persistence/badger"
 )
@@ -153,6 +154,8 @@ func (w *world) node(name string) *fakeNode {
 
 func (n *fakeNode) Name() string          { return n.name }
 func (n *fakeNode) System() *actor.System { return n.system }
+
+func (n *fakeNode) Waiting(slog.Leveler, string) *cluster.Wait { return nil }
 
 func (n *fakeNode) Session(ctx context.Context) (session, error) {
 	n.mu.Lock()

@@ -2,6 +2,7 @@ package lock
 
 import (
 	"context"
+	"log/slog"
 
 	"github.com/troupe-go/troupe/actor"
 	"github.com/troupe-go/troupe/cluster"
@@ -13,6 +14,7 @@ type host interface {
 	Name() string
 	System() *actor.System
 	Session(context.Context) (session, error)
+	Waiting(level slog.Leveler, what string) *cluster.Wait
 }
 
 // session is what a lock needs of a *cluster.Session.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/troupe-go/troupe/actor"
@@ -78,10 +79,16 @@ const electionPause = 100 * time.Millisecond
 func (l *Lock) wait(ctx context.Context, try bool) error {
 	store := l.session.Store()
 	after := l.place.revision
+	waiting := l.host.Waiting(slog.LevelInfo, fmt.Sprintf("lock: %s is waited for", l.queue))
+	defer waiting.Done()
 	for {
 		now, err := l.queue.line(ctx, store, l.generation.previous)
-		if err != nil && !try && actor.CodeOf(err) == actor.Unavailable && pause(ctx, electionPause) {
-			continue
+		if err != nil && !try && actor.CodeOf(err) == actor.Unavailable {
+			l.delay.failed(err)
+			waiting.Because(inLog{l.delay})
+			if pause(ctx, electionPause) {
+				continue
+			}
 		}
 		if err != nil {
 			return err
@@ -90,6 +97,7 @@ func (l *Lock) wait(ctx context.Context, try bool) error {
 		if i < 0 {
 			return fmt.Errorf("%w: somebody has deleted the record of this waiter", ErrLost)
 		}
+		l.delay.is(now, i)
 		obstacle := now.obstacle(i, l.queue.prefix)
 		switch {
 		case obstacle == "":
@@ -98,6 +106,7 @@ func (l *Lock) wait(ctx context.Context, try bool) error {
 		case try:
 			return ErrHeld
 		}
+		waiting.Because(inLog{l.delay})
 		after, err = l.await(ctx, now, obstacle, after)
 		if errors.Is(err, persistence.ErrHistoryGone) { // it was a long wait
 			var latest persistence.Revision

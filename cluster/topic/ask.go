@@ -2,10 +2,13 @@ package topic
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/troupe-go/troupe/actor"
+	"github.com/troupe-go/troupe/cluster"
 )
 
 // Requests to the owner of a partition are tried again while it moves: after a pause that
@@ -42,21 +45,22 @@ func wait(ctx context.Context, d time.Duration) bool {
 // asking is how far a request to the owner of a partition is.
 type asking struct {
 	mu    sync.Mutex
-	asked bool  // it is being asked
+	asked string // the node that is being asked, or empty
+	since time.Time
 	maybe bool  // an attempt before may have done it
 	last  error // of an attempt
 }
 
-func (a *asking) begin() {
+func (a *asking) begin(node string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.asked = true
+	a.asked, a.since = node, time.Now()
 }
 
 func (a *asking) failed(err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.asked, a.last = false, err
+	a.asked, a.last = "", err
 	a.maybe = a.maybe || !isUndone(err)
 }
 
@@ -64,7 +68,7 @@ func (a *asking) failed(err error) {
 func (a *asking) answered(err error) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.asked = false; err == nil || !a.maybe {
+	if a.asked = ""; err == nil || !a.maybe {
 		return err
 	}
 	e := *actor.AsError(err)
@@ -78,16 +82,20 @@ func ask[R any, Q actor.Request[peer, R]](ctx context.Context, a *asking, s *str
 	var none R
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
+	waiting := s.waiting(partition)
+	defer waiting.Done()
 	for pause := minPause; ; pause = min(2*pause, maxPause) {
 		changed := s.change()
 		if o := s.assignment.Load().owners[partition]; o.known() {
-			a.begin()
+			a.begin(o.Node)
+			waiting.Because(a)
 			r, err := attemptAt[R](ctx, s, partition, o, q)
 			if err == nil || !isPassing(err) {
 				return r, a.answered(err)
 			}
 			a.failed(err)
 		}
+		waiting.Because(a)
 		timer.Reset(pause)
 		select {
 		case <-changed:
@@ -100,16 +108,26 @@ func ask[R any, Q actor.Request[peer, R]](ctx context.Context, a *asking, s *str
 	}
 }
 
-// attemptAt asks the owner of a partition once, for as long as it is the owner: one that
-// hangs would be waited for in vain.
+// attemptAt asks the owner of a partition once, for as long as it is the owner.
 func attemptAt[R any, Q actor.Request[peer, R]](ctx context.Context, s *stream, partition int, o owner, q Q) (R, error) {
+	var r R
+	err := s.whileOwned(ctx, partition, o, func(ctx context.Context) (err error) {
+		r, err = attempt[R](ctx, s.extension, o.Node, q)
+		return err
+	})
+	return r, err
+}
+
+// whileOwned calls do, whose context ends when o does not own the partition any more: one
+// that hangs would be waited for in vain.
+func (s *stream) whileOwned(ctx context.Context, partition int, o owner, do func(ctx context.Context) error) error {
 	owned, end := context.WithCancel(ctx)
 	var watching sync.WaitGroup
 	watching.Go(func() {
 		defer end()
 		for {
 			changed := s.change()
-			if s.assignment.Load().owners[partition] != o {
+			if !s.isOwned(partition, o) {
 				return
 			}
 			select {
@@ -119,14 +137,14 @@ func attemptAt[R any, Q actor.Request[peer, R]](ctx context.Context, s *stream, 
 			}
 		}
 	})
-	r, err := attempt[R](owned, s.extension, o.Node, q)
+	err := do(owned)
 	if err != nil && owned.Err() != nil && ctx.Err() == nil {
 		err = &actor.Error{Code: actor.Unavailable, NotRun: actor.AsError(err).NotRun,
 			Message: "topic: node " + o.Node + " has not answered while it owned the partition"}
 	}
 	end()
 	watching.Wait()
-	return r, err
+	return err
 }
 
 // attempt asks a node once. What is over at the node, or for the attempt, is not over for the
@@ -182,17 +200,46 @@ func isUndone(err error) bool {
 	return e.NotRun || e.Reason == undoneReason
 }
 
+// why says what is waited for. The caller holds the lock.
+func (a *asking) why() string {
+	switch {
+	case a.asked != "":
+		return fmt.Sprintf("node %s owns it, and has not answered for %v", a.asked, time.Since(a.since).Round(time.Millisecond))
+	case a.last != nil:
+		return "the last attempt: " + whileOwner(a.last).Error()
+	}
+	return unowned
+}
+
+// Error tells it.
+func (a *asking) Error() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.why()
+}
+
+// unowned is why nobody can be asked.
+const unowned = "it has no owner now: a node takes it when a majority of the nodes that keep the replicated store can be reached"
+
+// whileOwner adds to what is wrong with an owner when another node takes over.
+func whileOwner(err error) error {
+	if actor.CodeOf(err) != actor.Unavailable {
+		return err
+	}
+	return fmt.Errorf("%w; another node takes it when the session of this owner has ended, for which a majority of the nodes that keep the replicated store is needed", err)
+}
+
+// waiting is for what waits for the owner of a partition.
+func (s *stream) waiting(partition int) *cluster.Wait {
+	return s.extension.node.Waiting(slog.LevelWarn, s.outboxes[partition].awaited)
+}
+
 // unanswered is the error for a request whose time is over, or that of this node.
 func (a *asking) unanswered(ctx context.Context, s *stream, partition int) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	maybe := a.maybe || a.asked
-	why := "it has no owner now: a majority of the nodes that keep the replicated store is needed"
-	if a.last != nil {
-		why = "the last attempt: " + a.last.Error()
-	} else if a.asked {
-		why = "it has been asked"
-	}
+	maybe := a.maybe || a.asked != ""
+	why := a.why()
 	var err *actor.Error
 	if s.extension.ctx.Err() != nil {
 		err = errLeft(s.extension.node)

@@ -3,8 +3,10 @@ package topic
 import (
 	"context"
 	"errors"
-	"log/slog"
+	"fmt"
+	"maps"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,7 +25,7 @@ type consumer struct {
 	cancel context.CancelFunc
 	tasks  sync.WaitGroup
 
-	attached chan error    // what became of the first inlets of the partitions
+	attached chan attached // what became of the first inlets of the partitions
 	started  chan struct{} // closed when nobody wants to know that any more
 
 	mu       sync.Mutex
@@ -42,7 +44,7 @@ type arrival struct {
 func newConsumer(s *stream, f source, config subscribing, k *kind) *consumer {
 	c := &consumer{
 		stream: s, dead: f.dead, config: config, read: k.read,
-		attached: make(chan error), started: make(chan struct{}), changed: make(chan struct{}),
+		attached: make(chan attached), started: make(chan struct{}), changed: make(chan struct{}),
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
@@ -57,22 +59,19 @@ func (c *consumer) start(ctx context.Context) error {
 	for i := range c.stream.settings.Partitions {
 		c.tasks.Go(func() { c.attend(i) })
 	}
-	var last error
-	for attached := 0; attached < c.stream.settings.Partitions; {
+	missing := newMissing(c.stream.settings.Partitions)
+	for len(missing) > 0 {
 		select {
-		case err := <-c.attached:
-			if err == nil {
-				attached++
+		case a := <-c.attached:
+			if a.err == nil {
+				delete(missing, a.partition)
 				continue
 			}
-			if last = err; !isPassing(err) {
-				return err
+			if missing[a.partition] = whileOwner(a.err); !isPassing(a.err) {
+				return a.err
 			}
 		case <-ctx.Done():
-			if last == nil {
-				last = refusal(actor.Unavailable, "no node owns all partitions now")
-			}
-			return refusal(actor.CodeOf(ctx.Err()), "the subscription to %q could not begin in time: %v", c.stream.name, last)
+			return refusal(actor.CodeOf(ctx.Err()), "the subscription to %q could not begin in time: %s", c.stream.name, missing)
 		case <-c.ctx.Done():
 			return errLeft(c.stream.extension.node)
 		}
@@ -80,10 +79,39 @@ func (c *consumer) start(ctx context.Context) error {
 	return nil
 }
 
+// attached is what became of an attempt to attach a consumer to a partition.
+type attached struct {
+	partition int
+	err       error
+}
+
+// missing are the partitions that a consumer is not attached to, and why.
+type missing map[int]error
+
+func newMissing(partitions int) missing {
+	m := make(missing, partitions)
+	for i := range partitions {
+		m[i] = errors.New(unowned)
+	}
+	return m
+}
+
+// String tells of the first one.
+func (m missing) String() string {
+	first := slices.Min(slices.Collect(maps.Keys(m)))
+	text := fmt.Sprintf("partition %d: %v", first, m[first])
+	if len(m) > 1 {
+		text = fmt.Sprintf("%d partitions are waited for, such as %s", len(m), text)
+	}
+	return text
+}
+
 // attend keeps the consumer attached to one partition, whoever owns it.
 func (c *consumer) attend(partition int) {
 	reported := false
 	pause := minPause
+	waiting := c.stream.waiting(partition)
+	defer waiting.Done()
 	for c.ctx.Err() == nil {
 		changed, resumed := c.stream.change(), c.pausing()
 		o := c.stream.assignment.Load().owners[partition]
@@ -92,7 +120,7 @@ func (c *consumer) attend(partition int) {
 			in, err := c.attach(c.ctx, partition, o)
 			if !reported {
 				select {
-				case c.attached <- err:
+				case c.attached <- attached{partition, err}:
 				case <-c.started:
 				case <-c.ctx.Done():
 				}
@@ -100,19 +128,22 @@ func (c *consumer) attend(partition int) {
 			}
 			if err == nil {
 				pause = minPause
+				waiting.Done()
 				in.serve(c.ctx)
 				if !in.isOver() {
 					in.leave(c.ctx)
 				}
 				continue
 			}
-			level := slog.LevelDebug
-			if !isPassing(err) {
-				level = slog.LevelError
+			if isPassing(err) {
+				waiting.Because(whileOwner(err))
+			} else {
+				c.stream.extension.node.Logger().Error("a subscription gets no events of a partition now", "subscription", c.sub, "partition", partition, "error", err)
 			}
-			c.stream.extension.node.Logger().Log(c.ctx, level, "a subscription gets no events of a partition now", "subscription", c.sub, "partition", partition, "error", err)
 			retry = pause
 			pause = min(2*pause, maxPause)
+		} else if !o.known() {
+			waiting.Because(errors.New(unowned))
 		}
 		timer := time.NewTimer(retry)
 		select {

@@ -33,7 +33,9 @@ type extension struct {
 	own       interests
 	size      int // of own, as text
 	changed   bool
-	announces bool // a goroutine does
+	announces bool   // a goroutine does
+	pending   int    // bytes that are to be announced, at most
+	round     *round // of those who wait for the next announcement; nil for nobody
 	announced *cluster.Announcements
 	others    map[string]*announcement
 	running   sync.WaitGroup
@@ -112,6 +114,14 @@ func (x *extension) admitLocked(s *Subscription) error {
 			return refusal(actor.ResourceExhausted, "node %q subscribes to too many different topics: use wildcards", x.node.Name())
 		}
 		x.size += s.interest.size()
+	}
+	if s.interest.group != "" || x.own[s.interest] == 0 { // others are told
+		if x.pending += s.interest.size(); x.pending > x.node.Room() {
+			if x.round == nil {
+				x.round = newRound()
+			}
+			s.announced = x.round
+		}
 	}
 	e := &entry{sub: s, pattern: s.interest.pattern, group: s.interest.group}
 	x.subs[s] = e

@@ -2,7 +2,9 @@ package topic
 
 import (
 	"bytes"
+	"context"
 
+	"github.com/troupe-go/troupe/actor"
 	"github.com/troupe-go/troupe/cluster"
 )
 
@@ -25,18 +27,58 @@ func (x *extension) interestChanged(i interest, lone int) {
 func (x *extension) announce() {
 	for {
 		x.mu.Lock()
+		r := x.round
+		x.round, x.pending = nil, 0
 		if !x.changed || x.left {
 			x.announces = false
 			x.mu.Unlock()
+			r.end(errLeft(x.node))
 			return
 		}
 		x.changed = false
 		text := x.own.encode()
 		x.mu.Unlock()
-		if err := x.node.Announce(extensionName, text); err != nil {
+		err := x.node.Announce(extensionName, text)
+		if err != nil {
 			x.node.Logger().Error("other nodes were not told which topics are subscribed to", "error", err)
 		}
+		r.end(err)
 	}
+}
+
+// round is one announcement, for subscriptions that may be too many for it.
+type round struct {
+	done chan struct{} // closed when err is set
+	err  error
+}
+
+func newRound() *round { return &round{done: make(chan struct{})} }
+
+// end tells what became of it. It may be called on nil.
+func (r *round) end(err error) {
+	if r != nil {
+		r.err = err
+		close(r.done)
+	}
+}
+
+// await returns why a subscription cannot be announced. It may be called on nil.
+func (r *round) await(ctx context.Context, to string) error {
+	if r == nil {
+		return nil
+	}
+	select {
+	case <-r.done:
+	case <-ctx.Done():
+		return ended(ctx, "nothing subscribed to %q: other nodes have not been told yet", to)
+	}
+	switch {
+	case actor.CodeOf(r.err) == actor.ResourceExhausted:
+		return refusal(actor.ResourceExhausted, "nothing subscribed to %q: use wildcards, or serve less: %v", to, r.err)
+	case r.err != nil:
+		return r.err
+	}
+	return nil
 }
 
 // announcement is what another node has announced.

@@ -71,7 +71,7 @@ func (c *consumer) attach(ctx context.Context, partition int, o owner) (*inlet, 
 	}
 	in.ctx, in.cancel = context.WithCancelCause(c.sub.ctx)
 	x.inlets.add(in)
-	_, err = attempt[done](ctx, x, o.Node, attach{
+	_, err = attemptAt[done](ctx, c.stream, partition, o, attach{
 		In: in.source, Node: x.node.Name(), Inlet: in.id,
 		Group: c.config.group, From: c.config.from.place, Window: c.config.window,
 		AckDeadline: c.config.ackDeadline, MaxAttempts: c.config.maxAttempts,
@@ -135,7 +135,7 @@ func (in *inlet) serve(ctx context.Context) {
 	defer beat.Stop()
 	for {
 		changed, paused := c.stream.change(), c.pausing()
-		if o := c.stream.assignment.Load().owners[in.source.Partition]; o != in.owner {
+		if in.moved() {
 			in.end()
 			return
 		}
@@ -204,14 +204,17 @@ func (in *inlet) insist(ctx context.Context, m report) bool {
 }
 
 func (in *inlet) moved() bool {
-	return in.consumer.stream.assignment.Load().owners[in.source.Partition] != in.owner
+	return !in.consumer.stream.isOwned(in.source.Partition, in.owner)
 }
 
+// send asks the owner once, for as long as it is the owner.
 func (in *inlet) send(ctx context.Context, m report) error {
 	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
 	defer cancel()
-	_, err := actor.Ask(ctx, in.to, m)
-	return err
+	return in.consumer.stream.whileOwned(ctx, in.source.Partition, in.owner, func(ctx context.Context) error {
+		_, err := actor.Ask(ctx, in.to, m)
+		return err
+	})
 }
 
 // reportSize is about how many bytes a report has, beside the last error in it.

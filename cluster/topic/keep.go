@@ -2,6 +2,8 @@ package topic
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -29,13 +31,16 @@ const (
 // keep owns what this node should, until it leaves.
 func (s *stream) keep(ctx context.Context) {
 	defer close(s.left)
+	waiting := s.extension.node.Waiting(slog.LevelWarn, fmt.Sprintf("topic: this node owns nothing of %q", s.name))
+	defer waiting.Done()
 	for !s.isLeaving() && ctx.Err() == nil {
 		session, err := s.extension.node.Session(ctx)
 		if err == nil {
+			waiting.Done()
 			s.keepWith(ctx, session)
 			continue
 		}
-		s.extension.node.Logger().Debug("a durable topic waits for the replicated store", "topic", s.name, "error", err)
+		waiting.Because(err)
 		select {
 		case <-s.leaving:
 		case <-time.After(retryPause):

@@ -22,11 +22,13 @@ const (
 type outbox struct {
 	stream    *stream
 	partition int
+	awaited   string // what the log says of those who wait for the owner
 
 	mu       sync.Mutex
 	waiting  []*posting
-	starting bool // a goroutine is about to look at what waits
-	running  int  // that goroutine, and those that wait for an owner
+	starting bool      // a goroutine is about to look at what waits
+	running  int       // that goroutine, and those that wait for an owner
+	latest   *shipment // that was taken
 }
 
 // posting is an event that a caller waits for.
@@ -110,6 +112,7 @@ func (o *outbox) next(ctx context.Context) *shipment {
 	}
 	s := &shipment{postings: slices.Clone(o.waiting[:n]), callers: n}
 	s.ctx, s.cancel = context.WithCancel(ctx)
+	o.latest = s
 	for _, p := range s.postings {
 		p.shipment = s
 	}
@@ -152,9 +155,11 @@ func (o *outbox) abandon(ctx context.Context, p *posting) error {
 	defer o.mu.Unlock()
 	if i := slices.Index(o.waiting, p); i >= 0 {
 		o.waiting = slices.Delete(o.waiting, i, i+1)
-		err := refusal(actor.CodeOf(ctx.Err()), "nothing was published to %q: partition %d is busy with what was published before", o.stream.name, o.partition)
-		err.NotRun = true
-		return err
+		why := "is about to be asked"
+		if o.latest != nil {
+			why = "is busy with what was published before: " + o.latest.asking.Error()
+		}
+		return refusal(actor.CodeOf(ctx.Err()), "nothing was published to %q: partition %d %s", o.stream.name, o.partition, why)
 	}
 	select {
 	case <-p.done:

@@ -124,7 +124,7 @@ type Description struct {
 // those of the store, and cluster.ErrLeft.
 func List(ctx context.Context, node *cluster.Node) ([]Description, error) {
 	var records []persistence.Record
-	err := extensionOf(node).persist(ctx, func(ctx context.Context) (err error) {
+	err := extensionOf(node).persist(ctx, "the list of topics waits for the replicated store", func(ctx context.Context) (err error) {
 		records, err = durableStore(node).List(ctx, persistence.Query{Prefix: settingsKeys})
 		return err
 	})

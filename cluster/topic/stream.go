@@ -2,6 +2,9 @@ package topic
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,26 +35,31 @@ type stream struct {
 // stream returns the one of that name, after this node has begun to use it. The first
 // time that takes the replicated store.
 func (x *extension) stream(ctx context.Context, name string, s settings) (*stream, error) {
+	what := fmt.Sprintf("the first use of %q waits for the replicated store", name)
 	if known := x.streams.get(name); known != nil {
 		if known.settings == s {
 			return known, nil
 		}
-		if err := x.persist(ctx, func(ctx context.Context) error { return s.agree(ctx, x.node, name) }); err != nil {
+		if err := x.persist(ctx, what, func(ctx context.Context) error { return s.agree(ctx, x.node, name) }); err != nil {
 			return nil, err
 		}
 		return known, nil
 	}
-	if err := x.persist(ctx, func(ctx context.Context) error { return s.agree(ctx, x.node, name) }); err != nil {
+	if err := x.persist(ctx, what, func(ctx context.Context) error { return s.agree(ctx, x.node, name) }); err != nil {
 		return nil, err
 	}
 	return x.streams.add(x, name, s)
 }
 
 // persist tries until the replicated store does it, which must be idempotent. Its first use
-// may take a while.
-func (x *extension) persist(ctx context.Context, do func(context.Context) error) error {
+// may take a while. what is what the log says of it.
+func (x *extension) persist(ctx context.Context, what string, do func(context.Context) error) error {
 	ctx, cancel := patiently(ctx)
 	defer cancel()
+	var level slog.LevelVar // Info, until something fails
+	waiting := x.node.Waiting(&level, "topic: "+what)
+	defer waiting.Done()
+	waiting.Because(errors.New("it has not answered yet"))
 	for pause := minPause; ; pause = min(2*pause, maxPause) {
 		err := do(ctx)
 		switch {
@@ -64,6 +72,8 @@ func (x *extension) persist(ctx context.Context, do func(context.Context) error)
 		case !wait(ctx, pause):
 			return overdue(ctx, err)
 		}
+		level.Set(slog.LevelWarn)
+		waiting.Because(err)
 	}
 }
 
@@ -100,7 +110,9 @@ func (all *streams) add(x *extension, name string, settings settings) (*stream, 
 	s.assignment.Store(s.newAssignment())
 	s.outboxes = make([]outbox, settings.Partitions)
 	for i := range s.outboxes {
-		s.outboxes[i].stream, s.outboxes[i].partition = s, i
+		o := &s.outboxes[i]
+		o.stream, o.partition = s, i
+		o.awaited = fmt.Sprintf("topic: partition %d of %q is waited for", i, name)
 	}
 	if !x.run(s.follow) || !x.run(s.keep) {
 		return nil, errLeft(x.node)
@@ -126,6 +138,11 @@ func (all *streams) close() []*stream {
 
 func (s *stream) newAssignment() *assignment {
 	return &assignment{owners: make([]owner, s.settings.Partitions)}
+}
+
+// isOwned reports whether o still owns a partition, as far as this node knows.
+func (s *stream) isOwned(partition int, o owner) bool {
+	return s.assignment.Load().owners[partition] == o
 }
 
 // change returns a channel that closes at the next change of the assignment.

@@ -17,7 +17,7 @@ import (
 //
 // ctx is for the call alone, and the subscription outlives it. Errors are
 // InvalidArgument, cluster.ErrLeft, ResourceExhausted if the node subscribes to so many
-// topics that gossip cannot tell the others, and ctx's if that has ended.
+// topics, or serves so much, that gossip cannot tell the others, and ctx's if that has ended.
 //
 // # Durable topics
 //
@@ -77,12 +77,14 @@ func (t *Topic[T]) newSubscription(ctx context.Context, handle func(context.Cont
 	return s, nil
 }
 
-// start lets a subscription to a durable topic have events. If that fails, it ends.
+// start lets a subscription have events. If that fails, it ends.
 func (s *Subscription) start(ctx context.Context) error {
+	var err error
 	if s.consumer == nil {
-		return nil
+		err = s.announced.await(ctx, s.interest.pattern)
+	} else {
+		err = s.consumer.start(ctx)
 	}
-	err := s.consumer.start(ctx)
 	if err != nil {
 		s.quit(err)
 		s.abort()

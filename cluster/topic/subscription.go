@@ -16,6 +16,7 @@ type Subscription struct {
 	interest  interest
 	actor     actorKey  // zero for a function
 	consumer  *consumer // of a durable topic; nil of a live one
+	announced *round    // that tells others of it, if that may fail; nil if not
 	handle    func(ctx context.Context, event any) error
 	ctx       context.Context // of handle
 	cancel    context.CancelFunc

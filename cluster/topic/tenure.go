@@ -3,6 +3,8 @@ package topic
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -61,12 +63,15 @@ func (t *tenure) run(ctx context.Context) {
 // open tries until the store says something definite.
 func (t *tenure) open() (*eventlog.Partition, error) {
 	s := t.stream
+	waiting := s.extension.node.Waiting(slog.LevelWarn, fmt.Sprintf("topic: partition %d of %q is being opened", t.partition, s.name))
+	defer waiting.Done()
+	waiting.Because(errors.New("what it holds is read from the replicated store"))
 	for pause := minPause; ; pause = min(2*pause, maxPause) {
 		log, err := eventlog.Open(t.ctx, s.settings.log(s.extension.node, s.name, t.partition, t.epoch))
 		if err == nil || errors.Is(err, eventlog.ErrFenced) || errors.Is(err, eventlog.ErrCorrupt) {
 			return log, err
 		}
-		s.extension.node.Logger().Debug("a partition of a durable topic is not open yet", "topic", s.name, "partition", t.partition, "error", err)
+		waiting.Because(err)
 		if !wait(t.ctx, pause) {
 			return nil, err
 		}

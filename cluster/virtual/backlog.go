@@ -2,6 +2,8 @@ package virtual
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -74,11 +76,14 @@ func (k *kind) keep(name string, l letter) error {
 
 // deliverBacklog tries until nothing is held any more.
 func (k *kind) deliverBacklog(ctx context.Context) {
+	waiting := k.extension.node.Waiting(slog.LevelWarn, fmt.Sprintf("virtual: messages told to actors of the kind %q wait", k.name))
+	defer waiting.Done()
 	for {
 		changed := k.change()
 		if k.deliverHeld() {
 			return
 		}
+		waiting.Because(holding{k})
 		timer := time.NewTimer(heldPause)
 		select {
 		case <-changed:
@@ -88,6 +93,19 @@ func (k *kind) deliverBacklog(ctx context.Context) {
 		}
 		timer.Stop()
 	}
+}
+
+// holding is why messages are held.
+type holding struct{ kind *kind }
+
+// Error tells it of the first one.
+func (h holding) Error() string {
+	for _, name := range h.kind.backlog.names() {
+		if !h.kind.table.Load().owner(name).known() {
+			return fmt.Sprintf("such as for %s: %s", refPath(name), h.kind.unowned())
+		}
+	}
+	return "the nodes that have the actors do not take them yet"
 }
 
 // deliverHeld sends what can be sent, and reports whether nothing is left.

@@ -35,14 +35,10 @@ func isUntaken(err error, message any) bool {
 }
 
 // overdue is the error for a request whose context ended while it waited.
-func overdue(ctx context.Context, name string, last error) error {
-	why := "its shard has no owner yet"
-	if last != nil {
-		why = "the last attempt: " + last.Error()
-	}
+func overdue(ctx context.Context, why reason) error {
 	return &actor.Error{
-		Code: actor.CodeOf(ctx.Err()), NotRun: last == nil || actor.AsError(last).NotRun,
-		Message: fmt.Sprintf("the virtual actor %s was not reached in time; %s", refPath(name), why),
+		Code: actor.CodeOf(ctx.Err()), NotRun: why.last == nil || actor.AsError(why.last).NotRun,
+		Message: fmt.Sprintf("the virtual actor %s was not reached in time; %v", refPath(why.name), why),
 	}
 }
 

@@ -97,6 +97,44 @@ func (k *kind) hopeless(began time.Time) error {
 	return nil
 }
 
+// unowned returns why nobody has a shard.
+func (k *kind) unowned() string {
+	k.doubt.mu.Lock()
+	store := k.doubt.answer
+	k.doubt.mu.Unlock()
+	t := k.table.Load()
+	switch {
+	case t.read.IsZero() && store != nil:
+		return "which nodes serve the kind is not known: " + store.Error()
+	case t.read.IsZero():
+		return "which nodes serve the kind is not known: the replicated store has not said it yet"
+	case len(t.hosts) == 0:
+		return "no node serves the kind: call virtual.Serve or virtual.Singleton on one"
+	case store != nil:
+		return store.Error()
+	}
+	return "its shard has no owner yet: that of before may be lost, and its session has not ended"
+}
+
+// reason is why a request waits.
+type reason struct {
+	kind *kind
+	name string // of the actor
+	last error  // of an attempt; nil if there was none
+}
+
+// Error tells it. It is worked out when somebody wants to know.
+func (r reason) Error() string {
+	why := "what was told to " + refPath(r.name) + " before is on its way"
+	if r.last != nil {
+		why = "the last attempt: " + r.last.Error()
+	}
+	if !r.kind.table.Load().owner(r.name).known() {
+		why += "; " + r.kind.unowned()
+	}
+	return why
+}
+
 // deserted returns an error if no node runs the kind, as far as this one has known for a
 // while.
 func (k *kind) deserted() error {
@@ -112,9 +150,9 @@ func (k *kind) deserted() error {
 		role = s.config.settings.Role
 	}
 	if role != "" {
-		return refusal(actor.Unavailable, "no node with the role %q serves virtual actors of kind %q: call virtual.Serve with virtual.Roles(%q)", role, k.name, role)
+		return refusal(actor.Unavailable, "no node with the role %q serves virtual actors of kind %q: call virtual.Serve or virtual.Singleton with virtual.Roles(%q) on one", role, k.name, role)
 	}
-	return refusal(actor.Unavailable, "no node serves virtual actors of kind %q: call virtual.Serve", k.name)
+	return refusal(actor.Unavailable, "no node serves virtual actors of kind %q: call virtual.Serve or virtual.Singleton on one", k.name)
 }
 
 // unreachable returns the error of the replicated store, if it has answered since.

@@ -2,11 +2,14 @@ package virtual
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/troupe-go/troupe/actor"
+	"github.com/troupe-go/troupe/cluster"
 	"github.com/troupe-go/troupe/persistence"
 )
 
@@ -17,6 +20,8 @@ type lease struct {
 	ctx     context.Context // ends with the session
 	moves   sync.WaitGroup
 	retry   bool // something failed: look again soon
+	// starting is that of a singleton which could not be started; nil if it could.
+	starting *cluster.Wait
 	// registered is the revision of the session's record among the hosts, 0 without one.
 	registered persistence.Revision
 }
@@ -35,14 +40,17 @@ func (s *server) run(ctx context.Context) {
 		s.abstain(ctx)
 		return
 	}
+	waiting := s.kind.extension.node.Waiting(slog.LevelWarn, fmt.Sprintf("virtual: the kind %q is not served here yet", s.kind.name))
+	defer waiting.Done()
 	for !s.isLeaving() {
 		session, err := s.kind.extension.open(ctx)
 		if err == nil {
+			waiting.Done()
 			s.serve(ctx, session)
 			s.awaitQuiet(ctx)
 			continue
 		}
-		s.kind.extension.node.Logger().Debug("virtual actors wait for the replicated store", "kind", s.kind.name, "error", err)
+		waiting.Because(err)
 		s.sleep(ctx, retryPause)
 	}
 }
@@ -68,6 +76,8 @@ func (s *server) sleep(ctx context.Context, d time.Duration) {
 // awaitQuiet returns when no activation is left of a session that was lost: the next
 // one must not begin beside them.
 func (s *server) awaitQuiet(ctx context.Context) {
+	waiting := s.kind.extension.node.Waiting(slog.LevelWarn, fmt.Sprintf("virtual: actors of the kind %q have to end before others may begin", s.kind.name))
+	defer waiting.Done()
 	for {
 		s.mu.Lock()
 		count := s.count
@@ -75,6 +85,7 @@ func (s *server) awaitQuiet(ctx context.Context) {
 		if count == 0 {
 			return
 		}
+		waiting.Because(fmt.Errorf("%d of them have not ended; have their handlers return when their context ends", count))
 		select {
 		case <-s.wake:
 		case <-ctx.Done():
@@ -101,6 +112,7 @@ func (s *server) serve(ctx context.Context, session session) {
 		s.fence()
 	})
 	l.work()
+	l.starting.Done()
 	end()
 	fence.Wait()
 	l.moves.Wait()
@@ -212,10 +224,15 @@ func (l *lease) activateEagerly(t *table) {
 		return
 	}
 	if _, err := l.find(name); err != nil {
-		l.kind.extension.node.Logger().Warn("a singleton was not started", "kind", l.kind.name, "error", err)
+		if l.starting == nil {
+			l.kind.extension.node.Logger().Warn("a singleton was not started, which is tried again", "kind", l.kind.name, "error", err)
+			l.starting = l.kind.extension.node.Waiting(slog.LevelWarn, fmt.Sprintf("virtual: the singleton %q is not started yet", l.kind.name))
+		}
+		l.starting.Because(err)
 		l.retry = true
 		return
 	}
+	l.starting.Done()
 	l.mu.Lock()
 	sh.began = true
 	l.mu.Unlock()

@@ -2,6 +2,8 @@ package virtual
 
 import (
 	"context"
+	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/troupe-go/troupe/actor"
@@ -131,6 +133,8 @@ func (r ref) askPatiently(ctx context.Context, k *kind, e actor.Envelope, last e
 	if k.waiting.Add(1) > maxWaiting {
 		return refusal(actor.ResourceExhausted, "too many requests wait for virtual actors of kind %q", k.name)
 	}
+	waiting := r.extension.node.Waiting(slog.LevelWarn, fmt.Sprintf("virtual: requests to actors of the kind %q wait", k.name))
+	defer waiting.Done()
 	began, wait := time.Now(), minPause
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
@@ -139,7 +143,7 @@ func (r ref) askPatiently(ctx context.Context, k *kind, e actor.Envelope, last e
 		case <-changed:
 		case <-timer.C:
 		case <-ctx.Done():
-			return overdue(ctx, r.name, last)
+			return overdue(ctx, reason{k, r.name, last})
 		case <-r.extension.ctx.Done():
 			return errLeft(r.extension.node)
 		}
@@ -154,6 +158,7 @@ func (r ref) askPatiently(ctx context.Context, k *kind, e actor.Envelope, last e
 		if err := k.hopeless(began); err != nil {
 			return err
 		}
+		waiting.Because(reason{k, r.name, last})
 		wait = min(2*wait, maxPause)
 		timer.Reset(wait)
 	}

@@ -2,6 +2,9 @@ package virtual
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"log/slog"
 	"sync"
 
 	"github.com/troupe-go/troupe/actor"
@@ -193,6 +196,9 @@ func (s *server) reject(p parked, reason error) {
 // they have ended.
 func (s *server) drain(ctx context.Context, sh *shard) bool {
 	s.close(sh)
+	waiting := s.kind.extension.node.Waiting(slog.LevelWarn, fmt.Sprintf("virtual: a shard of the kind %q moves to another node, and waits", s.kind.name))
+	defer waiting.Done()
+	waiting.Because(errors.New("its actors handle what they have; after 10 s their contexts end"))
 	s.end(sh.live, (*activation).drain)
 	patience, cancel := context.WithTimeout(ctx, drainTimeout)
 	defer cancel()

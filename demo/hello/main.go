@@ -16,6 +16,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/troupe-go/troupe/actor"
@@ -32,7 +33,7 @@ func main() {
 	}
 	slog.SetLogLoggerLevel(slog.LevelWarn)
 
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	if *limit > 0 {
 		ctx, stop = context.WithTimeout(ctx, *limit)

@@ -152,7 +152,7 @@ func (b *batch) transact(t *prepared) (persistence.Revision, error) {
 		t.cost -= pieceCost * min(len(p.pieces), old[string(p.key[1:])].pieces)
 	}
 	if t.cost > b.s.limits.transaction {
-		return 0, tooLarge(t.cost, b.s.limits.transaction)
+		return 0, tooLarge(t.cost, b.s.limits)
 	}
 	if b.size+t.cost > b.s.limits.transaction {
 		if err := b.flush(); err != nil {

@@ -90,13 +90,17 @@ func (s *Store) check(t *persistence.Transaction, most limits) (cost int, err er
 		cost += metadata
 	}
 	if cost > most.transaction {
-		return 0, tooLarge(cost, most.transaction)
+		return 0, tooLarge(cost, most)
 	}
 	return cost, nil
 }
 
-func tooLarge(cost, most int) error {
-	return fmt.Errorf("badger: %w: transaction of about %d bytes; at most %d go into one: split it, or raise MemTableSize", persistence.ErrInvalid, cost, most)
+func tooLarge(cost int, most limits) error {
+	advice := "split it"
+	if !most.fixed {
+		advice += ", or raise MemTableSize of badger.Config"
+	}
+	return fmt.Errorf("badger: %w: transaction of about %d bytes; at most %d go into one: %s", persistence.ErrInvalid, cost, most.transaction, advice)
 }
 
 func keyTooLong(key string) error {

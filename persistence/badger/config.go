@@ -154,8 +154,11 @@ func (c Config) limits() limits {
 
 // limits of what is committed to Badger in one transaction; from which size on a value
 // counts for only an eighth in it; and, if that has one, of the piece of a value that is
-// in one of Badger's.
-type limits struct{ transaction, large, piece int }
+// in one of Badger's. Those that are fixed do not follow from a Config.
+type limits struct {
+	transaction, large, piece int
+	fixed                     bool
+}
 
 // badgerOptions are chosen for a small footprint: bare Badger's defaults take more
 // than half a gigabyte under load.

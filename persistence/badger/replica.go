@@ -20,7 +20,9 @@ const maxReplicated = 1<<20 + 256<<10
 // replicaMemTable makes sure that there is room for it.
 const replicaMemTable = 16 << 20
 
-func replicaLimits() limits { return limits{transaction: maxReplicated, large: math.MaxInt} }
+func replicaLimits() limits {
+	return limits{transaction: maxReplicated, large: math.MaxInt, fixed: true}
+}
 
 // idleProposer is how long a proposer is remembered.
 const idleProposer = time.Hour

@@ -18,8 +18,9 @@ import (
 
 // space watches how large the store is and how much room the disk has.
 type space struct {
-	config Config
-	db     *badger.DB
+	config  Config
+	db      *badger.DB
+	replica bool // its Config is not the user's
 
 	mu      sync.Mutex
 	measure time.Time // the next time
@@ -29,7 +30,9 @@ type space struct {
 	refused bool // something, since the last look
 }
 
-func newSpace(config Config, db *badger.DB) *space { return &space{config: config, db: db} }
+func newSpace(config Config, db *badger.DB, replica bool) *space {
+	return &space{config: config, db: db, replica: replica}
+}
 
 // admit returns an error that is ErrFull if there is no room for a transaction of that
 // size. One that only deletes may use what is kept back from the others.
@@ -48,10 +51,14 @@ func (s *space) admit(now time.Time, adds bool, size int) error {
 	switch {
 	case free < needed:
 		s.refused = true
-		return fmt.Errorf("badger: %w: the disk of %s has %d MiB free, and %d must remain; free some, or lower Config.MinFree", persistence.ErrFull, s.config.Dir, free>>20, needed>>20)
+		advice := "free some"
+		if !s.replica {
+			advice += ", or lower MinFree of badger.Config"
+		}
+		return fmt.Errorf("badger: %w: the disk of %s has %d MiB free, and %d must remain; %s", persistence.ErrFull, s.config.Dir, free>>20, needed>>20, advice)
 	case adds && s.config.MaxSize > 0 && used > int64(s.config.MaxSize):
 		s.refused = true
-		return fmt.Errorf("badger: %w: it has %d MiB, and %d are allowed; delete some records, or raise Config.MaxSize", persistence.ErrFull, used>>20, int64(s.config.MaxSize)>>20)
+		return fmt.Errorf("badger: %w: it has %d MiB, and %d are allowed; delete some records, or raise MaxSize of badger.Config", persistence.ErrFull, used>>20, int64(s.config.MaxSize)>>20)
 	}
 	return nil
 }

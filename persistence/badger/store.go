@@ -104,7 +104,7 @@ func openAs(ctx context.Context, config Config, replica bool) (*Store, error) {
 		}
 	}
 	progress.now("replaying what was in memory")
-	if err := s.openBadger(); err != nil {
+	if err := s.openBadger(replica); err != nil {
 		if s.disk != nil {
 			err = errors.Join(err, s.disk.close())
 		}
@@ -156,7 +156,7 @@ func openDisk(ctx context.Context, config Config, progress *opening) (_ *disk, e
 // file that stays open, and mapped into memory.
 const mostTables = 8192
 
-func (s *Store) openBadger() error {
+func (s *Store) openBadger(replica bool) error {
 	options := s.config.badgerOptions()
 	options.Logger = badgerLogger{log: s.log, moved: &s.moved, flush: &s.lastFlush}
 	if s.disk != nil {
@@ -174,7 +174,7 @@ func (s *Store) openBadger() error {
 		return fmt.Errorf("badger: opening %s: %w", s.where(), err)
 	}
 	s.db = db
-	s.space = newSpace(s.config, db)
+	s.space = newSpace(s.config, db, replica)
 	err = s.attempt(s.load)
 	if err != nil {
 		return errors.Join(err, db.Close())

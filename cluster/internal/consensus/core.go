@@ -54,6 +54,8 @@ type Core struct {
 	user, system persistence.Store
 	members      membership
 	presence     presence
+	waits        Waits
+	wants        wants
 	search       search
 	proposer     proposer
 
@@ -127,13 +129,8 @@ func (c *Core) openAgain(ctx context.Context) {
 	c.mu.Lock()
 	c.opening = began
 	c.mu.Unlock()
-	slow, stop := context.WithCancel(ctx)
-	defer stop()
-	c.start(func(context.Context) {
-		for pause(slow, waitingReport) {
-			c.log.Warn("consensus: the replica of this node is still being opened", "dir", c.config.Dir, "for", time.Since(began).Round(time.Second))
-		}
-	})
+	defer c.waits.Begin(c.log, slog.LevelWarn, "consensus: the replica of this node is still being opened",
+		func() string { return "its files in " + c.config.Dir + " are read" })()
 	err := c.open(ctx, c.identity(), nil)
 	c.mu.Lock()
 	c.opening, c.failed = time.Time{}, err
@@ -284,6 +281,7 @@ func (c *Core) close() error {
 	c.closed = true
 	r := c.replica
 	c.mu.Unlock()
+	c.wants.close()
 	c.stop()
 	var err error
 	if r != nil {

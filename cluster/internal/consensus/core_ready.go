@@ -23,8 +23,8 @@ func (c *Core) Ready(ctx context.Context) error {
 	}
 	v := c.members.look(c)
 	if core == "" {
-		if n := c.config.Expect; len(v.members) < n {
-			return notYet("%d of the %d nodes are there that found the replicated store", len(v.members), n)
+		if len(v.members) < c.config.Expect {
+			return notYet("%s", c.expecting(v))
 		}
 		if time.Since(c.born) < c.config.Settle { // those that have one may not have said so yet
 			return notYet("this node has just started, and looks for nodes that have the replicated store")

@@ -3,6 +3,7 @@ package consensus
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -11,8 +12,139 @@ import (
 	pb "github.com/troupe-go/troupe/cluster/internal/consensuspb"
 )
 
-// waitingReport is how often a node says what it waits for.
-const waitingReport = 5 * time.Second
+// stallReport is how often a node looks whether its disk answers, and says that it does not.
+const stallReport = 5 * time.Second
+
+// wants are those who need a leader, as the log speaks of them.
+type wants struct {
+	mu     sync.Mutex
+	count  int
+	notice func()      // ends what the log says; nil if it says nothing
+	idle   *time.Timer // since nobody wants one
+	closed bool
+}
+
+// wanted is how long a leader is still waited for, as far as the log is concerned, when
+// all have given up: most try again within a second.
+const wanted = 1500 * time.Millisecond
+
+// want has the log say what this node waits for, if it takes long, until unwant is called
+// as often, or there is a leader.
+func (c *Core) want() {
+	w := &c.wants
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.count++
+	if w.idle != nil {
+		w.idle.Stop()
+		w.idle = nil
+	}
+	if w.notice == nil && !w.closed {
+		w.notice = c.waits.Begin(c.log, waitLevel{c}, "consensus: the replicated store waits for a leader", c.Waiting)
+	}
+}
+
+func (c *Core) unwant() {
+	w := &c.wants
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.count--; w.count == 0 && w.notice != nil {
+		w.idle = time.AfterFunc(wanted, w.rest)
+	}
+}
+
+// rest ends what the log says if nobody wants a leader now.
+func (w *wants) rest() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.count == 0 {
+		w.end()
+	}
+}
+
+// satisfied ends what the log says: there is a leader.
+func (w *wants) satisfied() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.end()
+}
+
+// close lets the log say nothing more.
+func (w *wants) close() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.closed = true
+	w.end()
+}
+
+// end is called with the lock.
+func (w *wants) end() {
+	if w.idle != nil {
+		w.idle.Stop()
+		w.idle = nil
+	}
+	if w.notice != nil {
+		w.notice()
+		w.notice = nil
+	}
+}
+
+// waitLevel is the level of what the log says of a leader that is waited for.
+type waitLevel struct{ core *Core }
+
+// Level is Warn, but while a core is being founded for the first time, as it should.
+func (l waitLevel) Level() slog.Level {
+	c := l.core
+	if core, err := c.current(); core != "" || err != nil || len(c.members.look(c).members) < c.config.Expect {
+		return slog.LevelWarn
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.founding == nil || c.founding.last != nil {
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
+}
+
+// Waiting says why there is no leader, or no core yet, and what to do about it.
+func (c *Core) Waiting() string {
+	core, err := c.current()
+	switch {
+	case err != nil:
+		return err.Error()
+	case core == "":
+		return c.unfounded()
+	}
+	return c.waitingFor(core)
+}
+
+// unfounded says why there is no core yet.
+func (c *Core) unfounded() string {
+	v := c.members.look(c)
+	if len(v.members) < c.config.Expect {
+		return c.expecting(v)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.founding != nil && c.founding.last != nil {
+		return c.founding.last.Error()
+	}
+	return "it is being founded"
+}
+
+// expecting says which nodes are there of those that found a core.
+func (c *Core) expecting(v *view) string {
+	var names []string
+	for _, m := range v.members {
+		names = append(names, m.Name)
+	}
+	return fmt.Sprintf("%d of the %d nodes are there that found the replicated store (%s): start the others, or lower cluster.WithExpect (TROUPE_EXPECT)", len(names), c.config.Expect, strings.Join(names, ", "))
+}
+
+// late is the error for what has waited for a leader until ctx ended.
+func (c *Core) late(ctx context.Context) error {
+	return fmt.Errorf("consensus: the replicated store waits for a leader: %s: %w", c.Waiting(), ctx.Err())
+}
 
 // presence remembers when nodes were last members.
 type presence struct {
@@ -106,22 +238,34 @@ func (c *Core) waitingFor(core string) string {
 	return text
 }
 
-// report says what this node waits for, as long as it does: now and again, until ctx ends.
+// report says what the replica of this node waits for, as long as it does, until ctx ends.
 func (c *Core) report(ctx context.Context, r *replica) {
-	began := time.Now()
-	for pause(ctx, waitingReport) {
-		if what, took := r.stuck(); took > waitingReport {
-			c.log.Warn("consensus: the disk does not answer", "waiting", what, "for", took.Round(time.Second))
+	look := time.NewTicker(stallReport)
+	defer look.Stop()
+	alone := false
+	for ctx.Err() == nil {
+		changed := r.LeaderChanged()
+		leader, _ := r.Leader()
+		switch {
+		case leader == "" && !alone:
+			alone = true
+			c.want()
+		case leader != "" && alone:
+			alone = false
+			c.unwant()
+			c.wants.satisfied()
 		}
-		if leader, _ := r.Leader(); leader != "" {
-			began = time.Now()
-			continue
+		select {
+		case <-changed:
+		case <-look.C:
+			if what, took := r.stuck(); took > stallReport {
+				c.log.Warn("consensus: the disk does not answer", "waiting", what, "for", took.Round(time.Second))
+			}
+		case <-ctx.Done():
 		}
-		core, err := c.current()
-		if err != nil || core == "" {
-			continue
-		}
-		c.log.Warn("consensus: the replicated store waits for a leader: "+c.waitingFor(core), "for", time.Since(began).Round(time.Second))
+	}
+	if alone {
+		c.unwant()
 	}
 }
 

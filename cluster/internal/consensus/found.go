@@ -14,6 +14,7 @@ import (
 type founding struct {
 	done chan struct{}
 	err  error
+	last error // why it has not succeeded so far; under the lock of the Core
 }
 
 // ensure returns the core of the cluster, which may have to be founded first.
@@ -74,7 +75,7 @@ func (c *Core) found(ctx context.Context) error {
 		c.founding = f
 		c.mu.Unlock()
 		c.start(func(ctx context.Context) {
-			f.err = c.tryFound(ctx)
+			f.err = c.tryFound(ctx, f)
 			c.mu.Lock()
 			c.founding = nil
 			c.mu.Unlock()
@@ -83,14 +84,19 @@ func (c *Core) found(ctx context.Context) error {
 	} else {
 		c.mu.Unlock()
 	}
+	c.want()
+	defer c.unwant()
 	select {
 	case <-f.done:
 		if c.ctx.Err() != nil {
 			return errClosed()
 		}
+		if f.err == nil {
+			c.wants.satisfied()
+		}
 		return f.err
 	case <-ctx.Done():
-		return ctx.Err()
+		return c.late(ctx)
 	case <-c.ctx.Done():
 		return errClosed()
 	}
@@ -98,7 +104,7 @@ func (c *Core) found(ctx context.Context) error {
 
 // tryFound returns when there is a core. The node that started first founds it; the
 // others ask it to.
-func (c *Core) tryFound(ctx context.Context) error {
+func (c *Core) tryFound(ctx context.Context, f *founding) error {
 	settled := time.NewTimer(time.Until(c.born.Add(c.config.Settle)))
 	defer settled.Stop()
 	for waiting := true; waiting; {
@@ -136,6 +142,9 @@ func (c *Core) tryFound(ctx context.Context) error {
 			}
 			err = fmt.Errorf("node %s, which started first, has not founded one: %w", founder, err)
 		}
+		c.mu.Lock()
+		f.last = err
+		c.mu.Unlock()
 		select {
 		case <-time.After(c.config.Timing.Patience / 8):
 		case <-v.changed:
@@ -158,8 +167,8 @@ func notYet(format string, args ...any) error {
 // from the beginning: so a core needs a majority of them, and there cannot be two. It
 // returns when the core has a leader.
 func (c *Core) establish(ctx context.Context, v *view) error {
-	if n := c.config.Expect; len(v.members) < n {
-		return notYet("%d of %d nodes are there", len(v.members), n)
+	if len(v.members) < c.config.Expect {
+		return notYet("%s", c.expecting(v))
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.config.Timing.startup())
 	defer cancel()

@@ -107,7 +107,7 @@ func TestExpectedNodesAreWaitedFor(t *testing.T) {
 		<-time.After(5 * time.Second)
 		start := time.Now()
 		_, err := persistence.Put(t.Context(), b, "k", nil)
-		if !errors.Is(err, actor.Unavailable) || !strings.Contains(err.Error(), "2 of 3 nodes are there") {
+		if !errors.Is(err, actor.Unavailable) || !strings.Contains(err.Error(), "2 of the 3 nodes are there") {
 			t.Errorf("with 2 of 3 nodes: %v", err)
 		}
 		if took := time.Since(start); took > time.Second {

@@ -82,7 +82,7 @@ func (s store) Commit(ctx context.Context, t persistence.Transaction) (persisten
 	case <-ctx.Done():
 	}
 	if !c.proposer.abandon(w) {
-		return 0, ctx.Err()
+		return 0, c.unsent(ctx)
 	}
 	return 0, outcomeUnknown(ctx.Err())
 }

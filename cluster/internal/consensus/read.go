@@ -161,7 +161,7 @@ func (c *Core) atAny(ctx context.Context, core string, q *pb.Request) (*pb.Respo
 			last = err
 		}
 		if err := c.pause(ctx, 1); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("consensus: no replica of core %s answers: %v: %w", core, last, err)
 		}
 		if time.Now().After(until) {
 			return nil, notYet("no replica of core %s answers: %w", core, last)

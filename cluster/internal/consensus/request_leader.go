@@ -55,12 +55,20 @@ func (c *Core) atLeader(ctx context.Context, q *pb.Request) (*pb.Response, error
 		case final:
 			return nil, err
 		}
-		if err := c.pause(ctx, attempt); err != nil && sent {
-			return nil, outcomeUnknown(err)
-		} else if err != nil {
-			return nil, err
+		if ended := c.pause(ctx, attempt); ended != nil && sent {
+			return nil, outcomeUnknown(ended)
+		} else if ended != nil {
+			return nil, fmt.Errorf("consensus: node %s leads, but does not answer: %v: %w", l.node, err, ended)
 		}
 	}
+}
+
+// unsent is the error for a write that nobody has got until ctx ended.
+func (c *Core) unsent(ctx context.Context) error {
+	if leader := c.Leader(); leader != "" {
+		return fmt.Errorf("consensus: node %s leads, and has not finished the writes before this one: %w", leader, ctx.Err())
+	}
+	return c.late(ctx)
 }
 
 // outcomeUnknown is for a change that was sent, and whose answer has not come. The end of

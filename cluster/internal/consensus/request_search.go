@@ -52,16 +52,19 @@ func (c *Core) leader(ctx context.Context, until time.Time) (leadership, error) 
 	}
 	l.waiting++
 	s.mu.Unlock()
+	c.want()
+	defer c.unwant()
 	defer s.leave(l)
 	timer := time.NewTimer(time.Until(until))
 	defer timer.Stop()
 	select {
 	case <-l.found:
+		c.wants.satisfied()
 		return l.result, nil
 	case <-timer.C:
 		return leadership{}, c.noLeader()
 	case <-ctx.Done():
-		return leadership{}, ctx.Err()
+		return leadership{}, c.late(ctx)
 	case <-c.ctx.Done():
 		return leadership{}, errClosed()
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -76,6 +77,7 @@ func (c *Core) OpenSession(ctx context.Context) (*Session, error) {
 	}
 	var sent time.Time
 	var revision persistence.Revision
+	var truceEnds func()
 	for {
 		var err error
 		sent = time.Now()
@@ -83,10 +85,17 @@ func (c *Core) OpenSession(ctx context.Context) (*Session, error) {
 		if err == nil {
 			break
 		}
-		if errors.Is(err, persistence.ErrConflict) && pause(ctx, c.config.Timing.renewal()) {
-			continue // there is a truce
+		if errors.Is(err, persistence.ErrConflict) { // there is a truce
+			if truceEnds == nil {
+				truceEnds = c.waits.Begin(c.log, slog.LevelWarn, "consensus: a session is not opened yet", func() string { return duringTruce })
+				defer truceEnds()
+			}
+			if pause(ctx, c.config.Timing.renewal()) {
+				continue
+			}
+			return nil, fmt.Errorf("consensus: opening a session: %s: %w", duringTruce, ctx.Err())
 		}
-		return nil, fmt.Errorf("consensus: opening a session: %w", errors.Join(ctx.Err(), err))
+		return nil, fmt.Errorf("consensus: opening a session: %w", err)
 	}
 	c.noteSession(id)
 	renewing, stop := context.WithCancel(c.ctx)
@@ -104,6 +113,9 @@ func (c *Core) OpenSession(ctx context.Context) (*Session, error) {
 	}
 	return s, nil
 }
+
+// duringTruce is why no session is opened after a backup was restored.
+const duringTruce = "a back-up was restored, and the sessions of before have not ended yet"
 
 // newSession returns a session whose opening was sent at a time; stop ends its renewing.
 func newSession(c *Core, id string, revision persistence.Revision, sent time.Time, stop func()) *Session {

@@ -74,7 +74,7 @@ func refusal(core, server, node string, hello *consensuspb.Hello) string {
 	case nodeOf(hello.From) != node:
 		return fmt.Sprintf("a connection of node %s says that it is one of %q", node, hello.From)
 	case hello.Core != core:
-		return fmt.Sprintf("node %s has a replica of core %s, not of %s, which %s is of: two cores have met; see docs/consistency.md", nodeOf(server), core, hello.Core, hello.From)
+		return fmt.Sprintf("node %s has a replica of core %s, not of %s, which %s is of: two stores have met; stop the nodes of one, and remove their state folders", nodeOf(server), core, hello.Core, hello.From)
 	case hello.To != server:
 		return fmt.Sprintf("node %s has the server %s of core %s, not %s: it has lost its data, or was never that", nodeOf(server), server, core, hello.To)
 	case nodeOf(hello.From) == "" || hello.From == server || nodeOf(hello.From)+"/" == hello.From && hello.Purpose != consensuspb.Hello_BACKUP:

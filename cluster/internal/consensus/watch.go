@@ -30,12 +30,13 @@ func (s store) Watch(ctx context.Context, prefix string, after persistence.Revis
 		defer cancel()
 		w := watcher{c: c, prefix: prefix, after: after, yield: yield}
 		for {
+			var core string
 			err := c.check(ctx)
 			if c.ctx.Err() != nil {
 				err = errClosed()
 			}
 			if err == nil {
-				_, err = c.ensure(ctx)
+				core, err = c.ensure(ctx)
 			}
 			if err == nil {
 				if r := c.local(); r != nil {
@@ -57,6 +58,9 @@ func (s store) Watch(ctx context.Context, prefix string, after persistence.Revis
 				yield(persistence.Changes{}, err)
 				return
 			case err != nil:
+				if core != "" && c.local() == nil {
+					_, _, _ = c.prove(ctx, core, c.patience()) // where there is no leader, the log says so
+				}
 				_ = c.pause(ctx, 1)
 			}
 		}

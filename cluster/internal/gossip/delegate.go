@@ -1,6 +1,7 @@
 package gossip
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -95,6 +96,9 @@ func (d *delegate) checkVersion(n *memberlist.Node) error {
 	return m
 }
 
+// hasLeft ends the reason why a rumour about a member is ignored.
+const hasLeft = " has left"
+
 // NotifyAlive refuses members that cannot be understood, and rumours about
 // those that said goodbye.
 func (d *delegate) NotifyAlive(n *memberlist.Node) error {
@@ -107,7 +111,7 @@ func (d *delegate) NotifyAlive(n *memberlist.Node) error {
 		return err
 	}
 	if d.view.hasLeft(m.name()) {
-		return fmt.Errorf("gossip: %s has left", m.name())
+		return errors.New("gossip: " + m.name() + hasLeft)
 	}
 	return nil
 }

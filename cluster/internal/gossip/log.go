@@ -65,6 +65,13 @@ func (b *logBridge) admit(level slog.Level) (pass bool, dropped int) {
 	return b.lines[level] <= logBurst, dropped
 }
 
+// isRoutine reports whether a line is about a member that has just left, or been replaced
+// at its address: rumours and probes of it are still on their way.
+func isRoutine(text string) bool {
+	return strings.HasPrefix(text, "ignoring alive message") && strings.HasSuffix(text, hasLeft) ||
+		strings.HasPrefix(text, "Got ping for unexpected node")
+}
+
 // parseLine maps memberlist's errors to warnings: they are about peers and
 // packets, never about this process. What the delegate has reported itself is not
 // repeated.
@@ -80,7 +87,7 @@ func parseLine(line string) (slog.Level, string) {
 		}
 	}
 	text = strings.TrimSpace(strings.TrimPrefix(text, "memberlist:"))
-	if strings.Contains(text, version.Advice) {
+	if strings.Contains(text, version.Advice) || isRoutine(text) {
 		level = slog.LevelDebug
 	}
 	if utf8.RuneCountInString(text) > maxLine {

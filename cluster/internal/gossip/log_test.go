@@ -19,6 +19,9 @@ func TestLinesOfMemberlistGetTheirLevel(t *testing.T) {
 		"[ERROR] memberlist: a":     {slog.LevelWarn, "gossip: a"},
 		"Err: a":                    {slog.LevelWarn, "gossip: Err: a"},
 		"[odd":                      {slog.LevelWarn, "gossip: [odd"},
+		"[WARN] memberlist: ignoring alive message for 'a~1': gossip: a~1 has left": {slog.LevelDebug, "gossip: ignoring alive message for 'a~1': gossip: a~1 has left"},
+		"[WARN] memberlist: ignoring alive message for 'a~1': no meta":              {slog.LevelWarn, "gossip: ignoring alive message for 'a~1': no meta"},
+		"[WARN] memberlist: Got ping for unexpected node 'a~1' from=127.0.0.1:1":    {slog.LevelDebug, "gossip: Got ping for unexpected node 'a~1' from=127.0.0.1:1"},
 	} {
 		level, text := parseLine(line)
 		if level != want.level || text != want.text {
