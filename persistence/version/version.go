@@ -21,7 +21,7 @@ func One() Version { return Version{Major: 1} }
 // Wire returns the version of all that nodes say to each other. It is one for the link,
 // gossip and the core, since a node that is refused by one of them must not half take
 // part.
-func Wire() Version { return One() }
+func Wire() Version { return Version{Major: 1, Minor: 1} }
 
 // ErrMalformed is wrapped by the errors about what is no version.
 var ErrMalformed = errors.New("not a version such as 1.0")

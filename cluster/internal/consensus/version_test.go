@@ -59,14 +59,14 @@ func TestAServerOfAnotherMajorIsRefusedByNameOnBothSides(t *testing.T) {
 			if !errors.Is(err, errRefused) || !errors.As(err, &m) {
 				t.Fatalf("%v: %v", purpose, err)
 			}
-			if *m != (version.Mismatch{Node: "x", Own: version.Version{Major: 2, Minor: 1}, Peer: "a", Theirs: version.One(), What: "the core"}) {
+			if *m != (version.Mismatch{Node: "x", Own: version.Version{Major: 2, Minor: 1}, Peer: "a", Theirs: version.Wire(), What: "the core"}) {
 				t.Errorf("%v: %v", purpose, m)
 			}
 		}
 		if got := own.String(); strings.Count(got, "another major version") != 1 || !strings.Contains(got, "peer=x version=2.1") {
 			t.Errorf("logged:\n%s", got)
 		}
-		if got := theirs.String(); strings.Count(got, "another major version") != 1 || !strings.Contains(got, "peer=a version=1.0") {
+		if got := theirs.String(); strings.Count(got, "another major version") != 1 || !strings.Contains(got, "peer=a version="+version.Wire().String()) {
 			t.Errorf("the other has logged:\n%s", got)
 		}
 		if err := r.ReadBarrier(t.Context()); err != nil {
@@ -89,13 +89,15 @@ func TestAServerOfAHigherMinorIsAnsweredInTheLower(t *testing.T) {
 		_ = c.Close()
 		_ = s.Close()
 		s.wait()
-		for _, v := range []*consensuspb.Version{nil, encodeVersion(version.One()), encodeVersion(later)} {
+		for v, want := range map[*consensuspb.Version]version.Version{
+			nil: version.One(), encodeVersion(version.One()): version.One(), encodeVersion(later): version.Wire(),
+		} {
 			conn, err := g.net.dial(t.Context(), "x", "a")
 			if err != nil {
 				t.Fatal(err)
 			}
 			welcome, err := greet(t.Context(), conn, &consensuspb.Hello{Core: r.config.Core, From: "x/1", To: r.config.Server, Version: v})
-			if err != nil || decodeVersion(welcome.Version) != version.One() {
+			if err != nil || decodeVersion(welcome.Version) != want {
 				t.Errorf("a hello of version %v: %v, %v", v, welcome, err)
 			}
 			_ = conn.Close()

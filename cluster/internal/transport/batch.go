@@ -18,7 +18,8 @@ const (
 type batch struct {
 	data  *[]byte
 	count int        // envelopes in it
-	last  uint64     // the lane's number of its last envelope, 0 if not counted
+	first uint64     // the lane's number of its first envelope, 0 if not counted
+	last  uint64     // likewise of its last
 	end   uint64     // the stream's running total of envelopes after it
 	buf   mem.Buffer // holds data once sealed; nil before
 }
@@ -57,9 +58,38 @@ func (q *queue) append(e *wire.Envelope, size int, seq uint64) {
 		b.data = larger
 	}
 	*b.data = wire.AppendEnvelope(*b.data, e)
-	b.count++
+	if b.count++; b.count == 1 {
+		b.first = seq
+	}
 	b.last = seq
 	q.bytes += size
+}
+
+// remove takes the envelopes that match out of batches that were never sent. match must keep
+// nothing of its View.
+func (q *queue) remove(match func(v *wire.View, size int) bool) {
+	all := q.batches
+	q.batches = nil
+	for _, b := range all {
+		data, kept := *b.data, (*b.data)[:0]
+		frame := wire.Parse(data)
+		var v wire.View
+		for left := len(data); frame.Next(&v); left = frame.Len() {
+			raw := data[len(data)-left : len(data)-frame.Len()]
+			if match(&v, len(raw)) {
+				b.count--
+				q.bytes -= len(raw)
+			} else {
+				kept = append(kept, raw...)
+			}
+		}
+		*b.data = kept
+		if b.count == 0 {
+			q.buffers.Put(b.data)
+		} else {
+			q.batches = append(q.batches, b)
+		}
+	}
 }
 
 // pop takes the oldest batch out; nil if there is none.

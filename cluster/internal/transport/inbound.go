@@ -9,9 +9,11 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"github.com/troupe-go/troupe/cluster/internal/wire"
+	"github.com/troupe-go/troupe/persistence/version"
 )
 
 // Calls are acknowledged by their replies, unless that many bytes or frames
@@ -27,6 +29,8 @@ type Inbound struct {
 	transport *Transport
 	stream    grpc.ServerStream
 	from      origin
+	spoken    version.Version
+	takes     int // the largest payload that the node takes; 0 if it has not said it
 
 	evicted  chan struct{} // closed when a newer stream takes the place
 	evict    func()
@@ -63,16 +67,21 @@ func (in *Inbound) Incarnation() uint64 { return in.from.incarnation }
 // Send queues a Reply, Failure or Terminated for the node. It never blocks and
 // keeps nothing of e. Nothing is dropped for want of room: when more than
 // Config.QueueBytes wait, the lane receives nothing until they have drained. A
-// reply that is too large becomes a Failure with the code ResourceExhausted.
+// reply that is too large for either node becomes a Failure with the code
+// ResourceExhausted.
 // After the stream has ended Send does nothing: the caller there knows.
 func (in *Inbound) Send(e *wire.Envelope) {
 	cfg := &in.transport.cfg
 	size := wire.Size(e)
-	if limit := cfg.limit(e); len(e.Payload) > limit || size > limit+envelopeOverhead {
+	if own := limitFor(e, cfg.MaxMessage); exceeds(e, size, own) || in.takes > 0 && exceeds(e, size, limitFor(e, in.takes)) {
+		text := fmt.Sprintf("the answer has %d bytes, the limit is %d", len(e.Payload), own)
+		if in.takes > 0 {
+			text = fmt.Sprintf("the answer has %d bytes, the limit is %d on node %s, which gives it, and %d on node %s, which asked",
+				len(e.Payload), own, cfg.Node, limitFor(e, in.takes), in.from.node)
+		}
 		e = &wire.Envelope{
 			Kind: wire.Failure, ID: e.ID, Code: uint32(codes.ResourceExhausted), Reason: "too-large",
-			Text: fmt.Sprintf("the answer has %d bytes, the limit is %d: send less, or raise the limit on every node",
-				len(e.Payload), limit),
+			Text: text + ": send less, or raise the limit on every node",
 		}
 		size = wire.Size(e)
 	}
@@ -97,7 +106,7 @@ func (in *Inbound) unpark() {
 
 // accept runs one stream of another node, as gRPC's handler.
 func (t *Transport) accept(s grpc.ServerStream) error {
-	from, spoken, err := t.checkHello(s.Context())
+	from, spoken, takes, err := t.checkHello(s.Context())
 	if err != nil {
 		s.SetTrailer(versionPairs(t.cfg.version)) // the other node can say what is wrong, too
 		return err
@@ -106,6 +115,8 @@ func (t *Transport) accept(s grpc.ServerStream) error {
 		transport: t,
 		stream:    s,
 		from:      from,
+		spoken:    spoken,
+		takes:     takes,
 		evicted:   make(chan struct{}),
 		ended:     make(chan struct{}),
 		finished:  make(chan struct{}),
@@ -121,7 +132,7 @@ func (t *Transport) accept(s grpc.ServerStream) error {
 	go in.write()
 	go in.receive()
 	// Returning makes gRPC end the stream, and with it both goroutines.
-	if err := s.SendHeader(versionPairs(spoken)); err != nil {
+	if err := s.SendHeader(metadata.Join(versionPairs(spoken), t.cfg.maxMessagePairs(spoken))); err != nil {
 		return err
 	}
 	select {

@@ -38,6 +38,7 @@ type lane struct {
 	gone    *Error // the incarnation is gone for good
 	closed  *Error
 	lookout lookout
+	takes   int           // the largest payload that the other node takes; 0 if it has not said it
 	quiet   chan struct{} // closed when the lane is, and no call is in flight
 
 	// In flight on the current stream.
@@ -68,6 +69,9 @@ func (l *lane) add(e *wire.Envelope, size int) error {
 		return l.down
 	case l.queue.bytes+size > l.peer.transport.cfg.QueueBytes:
 		return l.peer.notSent(ErrQueueFull)
+	}
+	if err := l.refuses(e, size); err != nil {
+		return err
 	}
 	l.push(e, size)
 	return nil

@@ -170,7 +170,7 @@ func (p *Peer) lane(e *wire.Envelope) *lane {
 
 func (p *Peer) size(e *wire.Envelope) (int, error) {
 	size := wire.Size(e)
-	if limit := p.transport.cfg.limit(e); len(e.Payload) > limit || size > limit+envelopeOverhead {
+	if limit := limitFor(e, p.transport.cfg.MaxMessage); exceeds(e, size, limit) {
 		return 0, p.notSent(fmt.Errorf("%w (payload of %d bytes, all of %d, limit %d)",
 			ErrTooLarge, len(e.Payload), size, limit))
 	}

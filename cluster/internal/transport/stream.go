@@ -64,7 +64,7 @@ func (l *lane) accepted(s grpc.ClientStream) error {
 		return err
 	}
 	if _, ok := header[keyVersion]; ok {
-		return l.checkVersion(header)
+		return cmp.Or(l.checkVersion(header), l.learn(header))
 	}
 	if err := s.RecvMsg(new(received)); err != nil {
 		if _, ok := s.Trailer()[keyVersion]; ok {
@@ -155,7 +155,7 @@ func (l *lane) takeBack(b *batch) {
 	l.sent = l.sent[:n-1]
 	l.sentBytes -= b.size()
 	b.end = 0
-	l.handed = b.last - uint64(b.count)
+	l.handed = b.first - 1
 	l.queue.unpop(b)
 }
 
