@@ -49,8 +49,8 @@ func Tell[P any, M Message[P]](to Ref[P], m M) error {
 	return to.Address().target().Tell(Envelope{message: m})
 }
 
-// TellContext is Tell with a sender's context: where the mailbox blocks when full,
-// it waits for room until ctx ends. The handler sees ctx's values and, if ctx
+// TellContext is Tell with a sender's context: it waits for room until ctx ends, in a
+// mailbox that blocks when full, here or on another node, and in the link to that node. The handler sees ctx's values and, if ctx
 // comes from a handler, its actor as the [Context.Caller]; it does not see ctx end.
 func TellContext[P any, M Message[P]](ctx context.Context, to Ref[P], m M) error {
 	if err := ready(ctx); err != nil {

@@ -48,7 +48,7 @@ type Config struct {
 	// envelope may have 4 MiB in any case, if QueueBytes allows.
 	MaxMessage int
 	// QueueBytes bounds what waits in each lane, in bytes of encoded envelopes;
-	// as much again may be in flight. 8 MiB if 0, or room for one message of
+	// as much again may be in flight. TellContext fills a quarter of it. 8 MiB if 0, or room for one message of
 	// MaxMessage if that is more.
 	QueueBytes int
 

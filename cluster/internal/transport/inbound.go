@@ -54,8 +54,10 @@ type Inbound struct {
 	parked    bool
 	closed    bool
 	wake      chan struct{}
-	room      chan struct{} // wakes the receiver when the queue has drained
-	flushed   chan struct{} // not nil while flush waits: closed when all is sent
+	room      chan struct{}      // wakes the receiver when the queue has drained
+	holds     map[receiver]*hold // receivers that have been full
+	due       []*hold            // who has got something since that was last seen to
+	flushed   chan struct{}      // not nil while flush waits: closed when all is sent
 }
 
 // Node returns the name of the node that sends.
@@ -87,11 +89,16 @@ func (in *Inbound) Send(e *wire.Envelope) {
 	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	in.push(e, size)
+}
+
+// push queues e, unless the stream has ended. The caller holds mu.
+func (in *Inbound) push(e *wire.Envelope, size int) {
 	if in.closed {
 		return
 	}
 	in.queue.append(e, size, 0)
-	if in.queue.bytes > cfg.QueueBytes {
+	if in.queue.bytes > in.transport.cfg.QueueBytes {
 		in.full.Store(true)
 	}
 	in.unpark()
@@ -207,6 +214,9 @@ func (in *Inbound) takeAll() (err error) {
 			if in.full.Load() && !in.awaitRoom() {
 				return status.Error(codes.Canceled, "the stream has ended")
 			}
+			if v.Total > 0 && v.Kind == wire.Cast {
+				in.counted(&v)
+			}
 			handler.Receive(in, &v)
 			in.taken.Add(1) // at once: the reply to a call acknowledges what came before it
 			late = late && v.Kind == wire.Call
@@ -232,6 +242,7 @@ func (in *Inbound) takeAll() (err error) {
 func (in *Inbound) took(size int, late bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	in.tellDue()
 	in.late++
 	in.lateBytes += size
 	if !late || in.late >= lateAckFrames || in.lateBytes >= lateAckBytes {

@@ -120,6 +120,7 @@ func (l *lane) next(s *stream) *batch {
 			if b := l.queue.pop(); b != nil {
 				l.handed = b.last
 				l.record(b)
+				l.serve()
 				return b
 			}
 		}
@@ -199,6 +200,10 @@ func (l *lane) take(data []byte) error {
 			}
 		case wire.Terminated:
 			l.terminated(&v)
+		case wire.Room:
+			if err := l.allow(&v); err != nil {
+				return err
+			}
 		}
 	}
 	if err := frame.Err(); err != nil {

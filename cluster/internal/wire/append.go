@@ -33,7 +33,8 @@ func AppendEnvelope(dst []byte, e *Envelope) []byte {
 	dst = appendVarint(dst, fieldCode, uint64(e.Code))
 	dst = appendString(dst, fieldReason, e.Reason)
 	dst = appendString(dst, fieldText, e.Text)
-	return appendVarint(dst, fieldNotRun, protowire.EncodeBool(e.NotRun))
+	dst = appendVarint(dst, fieldNotRun, protowire.EncodeBool(e.NotRun))
+	return appendVarint(dst, fieldTotal, e.Total)
 }
 
 // AppendAcked appends to the frame dst the running total of envelopes taken, and
@@ -47,7 +48,7 @@ func bodySize(e *Envelope) int {
 		sizeBytes(len(e.To)) + sizeBytes(len(e.From)) + sizeBytes(len(e.Message)) +
 		sizeBytes(len(e.ContentType)) + sizeBytes(len(e.Payload)) +
 		sizeVarint(e.Timeout) + sizeVarint(uint64(e.Code)) +
-		sizeBytes(len(e.Reason)) + sizeBytes(len(e.Text))
+		sizeBytes(len(e.Reason)) + sizeBytes(len(e.Text)) + sizeVarint(e.Total)
 	if e.UID != 0 {
 		n += tagSize + 8
 	}

@@ -143,5 +143,7 @@ func (v *View) setVarint(field protowire.Number, x uint64) {
 		v.Code = uint32(x)
 	case fieldNotRun:
 		v.NotRun = protowire.DecodeBool(x)
+	case fieldTotal:
+		v.Total = x
 	}
 }
