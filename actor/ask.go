@@ -53,9 +53,10 @@ func Tell[P any, M Message[P]](to Ref[P], m M) error {
 	return to.Address().target().Tell(Envelope{message: m})
 }
 
-// TellContext is Tell with a sender's context: where the mailbox blocks when full,
-// it waits for room until ctx ends. If ctx comes from a handler, the receiver sees its
-// actor as the [Context.Caller]; it does not see ctx end, nor its values.
+// TellContext is Tell with a sender's context: it waits for room until ctx ends, in a
+// mailbox that blocks when full, here or on another node, and in the link to that node. If
+// ctx comes from a handler, the receiver sees its actor as the [Context.Caller]; it does not
+// see ctx end, nor its values.
 func TellContext[P any, M Message[P]](ctx context.Context, to Ref[P], m M) error {
 	if err := ready(ctx); err != nil {
 		return err

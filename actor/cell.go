@@ -47,6 +47,7 @@ type cell struct {
 
 	now    atomic.Pointer[incarnation]
 	halted atomic.Bool           // told to stop
+	held   atomic.Pointer[held]  // nil until the mailbox was full for another node
 	become atomic.Pointer[table] // the table, for Deliver; nil for the definition's
 }
 

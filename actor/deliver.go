@@ -17,13 +17,20 @@ type Delivery struct {
 	// Reply gets the answer, once, on any goroutine; nil for a cast. It must not
 	// block.
 	Reply func(reply any, err error)
+	// Held, if not nil, has the message wait for room where its mailbox is full and lets
+	// senders wait, as those on this node do: a request until ctx ends, another one for as
+	// long as the actor lives. It is called when the wait begins, with this Delivery, and
+	// what it returns, if not nil, when the wait is over. Neither must block.
+	Held func(Delivery) (settled func())
 }
 
 // Deliver decodes a message and queues it. ctx is what the handler sees; see
-// [WithCaller]. It does not wait, not even for a mailbox that blocks when full. An
-// error means that the message was not handled and Reply will not be called: NotFound,
-// Unimplemented, InvalidArgument for a payload that does not decode,
-// FailedPrecondition for a call that the actor waits for itself, or ResourceExhausted.
+// [WithCaller]. It never blocks, not even for a mailbox that does when full: such a
+// message is refused, or held, see [Delivery]. An error means that the message was not
+// handled and Reply will not be called: NotFound, Unimplemented, InvalidArgument for a
+// payload that does not decode, FailedPrecondition for a call that the actor waits for
+// itself, or ResourceExhausted. What is held and then refused is told Reply, or becomes a
+// [DeadLetter].
 func (s *System) Deliver(ctx context.Context, d Delivery) error {
 	address, err := s.Lookup(d.Path, d.UID)
 	if err != nil {
@@ -55,10 +62,7 @@ func (s *System) Deliver(ctx context.Context, d Delivery) error {
 	if err != nil {
 		return err
 	}
-	if err := c.process.TryPost(e); err != nil {
-		return c.refused(context.Background(), err)
-	}
-	return nil
+	return c.deliver(e, &d)
 }
 
 // Encode appends the encoding of message to dst, in the content type it returns.

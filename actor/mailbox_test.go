@@ -151,3 +151,41 @@ func TestLifecycleWorksWhenTheMailboxIsFull(t *testing.T) {
 		}
 	})
 }
+
+func TestAnImpatientEnvelopeDoesNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var got []int
+		ref := spawn(t, newSystem(t), script{
+			options: bounded(1, mailbox.Block),
+			note:    func(_ *actor.Context, m Note) error { got = append(got, m.N); return nil },
+		})
+		var kept actor.Envelope
+		keeper := actor.NewRef[Lab](keeping{ref.Address().Recipient(), &kept})
+		release := block(t, ref)
+		for n := range 2 {
+			if err := actor.TellContext(context.Background(), keeper, Note{N: n}); err != nil {
+				t.Fatal(err)
+			}
+			err := ref.Address().Recipient().Tell(kept.Impatient())
+			if n == 0 && err != nil {
+				t.Error("with room:", err)
+			}
+			if n == 1 {
+				codeIs(t, err, actor.Canceled)
+			}
+		}
+		release()
+		synctest.Wait()
+		if !equal(got, []int{0}) {
+			t.Error(got)
+		}
+	})
+}
+
+// keeping keeps what it is told.
+type keeping struct {
+	actor.Recipient
+	kept *actor.Envelope
+}
+
+func (k keeping) Tell(e actor.Envelope) error { *k.kept = e; return nil }

@@ -136,8 +136,15 @@ type told[M any] struct {
 }
 
 func (t *told[M]) context() context.Context { return t.from }
-func (t *told[M]) payload() any             { return t.message }
-func (*told[M]) messageType() reflect.Type  { return reflect.TypeFor[M]() }
+
+func (t *told[M]) impatient() any {
+	ctx, cancel := context.WithCancel(t.from)
+	cancel()
+	return &told[M]{ctx, t.message}
+}
+
+func (t *told[M]) payload() any            { return t.message }
+func (*told[M]) messageType() reflect.Type { return reflect.TypeFor[M]() }
 
 // Context returns the sender's context; nil if it gave none.
 func (e Envelope) Context() context.Context {
@@ -145,6 +152,15 @@ func (e Envelope) Context() context.Context {
 		return c.context()
 	}
 	return nil
+}
+
+// Impatient returns e as told by a sender that does not wait for room: where it would, Tell
+// fails with Canceled. It is for those who keep what they were told and send it later.
+func (e Envelope) Impatient() Envelope {
+	if t, ok := e.message.(interface{ impatient() any }); ok {
+		return Envelope{message: t.impatient()}
+	}
+	return e
 }
 
 // Message returns the message as the sender gave it.

@@ -28,7 +28,7 @@ type System struct {
 	base     context.Context
 	cancel   context.CancelCauseFunc
 	uid      atomic.Uint64
-	work     sync.WaitGroup // goroutines of Pipe
+	work     sync.WaitGroup // goroutines of Pipe, and of messages that are held
 	pipes    pipes          // what they do
 	ending   atomic.Bool    // Stop was called: actors note when they begin with a message
 

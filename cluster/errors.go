@@ -52,10 +52,12 @@ func fromTransport(err error) *actor.Error {
 		code, reason = ErrVersion.Code, ErrVersion.Reason
 	case errors.Is(e.Err, transport.ErrTooLarge):
 		code = actor.InvalidArgument
-	case errors.Is(e.Err, transport.ErrQueueFull):
+	case errors.Is(e.Err, transport.ErrQueueFull), errors.Is(e.Err, transport.ErrReceiverFull):
 		code = actor.ResourceExhausted
 	case errors.Is(e.Err, context.DeadlineExceeded), errors.Is(e.Err, context.Canceled):
-		code = contextCode(e.Err)
+		ended := actor.AsError(actor.Errorf(contextCode(e.Err), "%w", e)) // the cause may be the sender's own
+		ended.Reason, ended.NotRun = "", true
+		return ended
 	}
 	return &actor.Error{Code: code, Reason: reason, Message: e.Error(), NotRun: true}
 }

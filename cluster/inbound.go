@@ -23,6 +23,8 @@ type lane struct {
 	callers map[string]context.Context // by sender's path
 	base    context.Context            // of everything that comes from an unnamed sender
 
+	held func(actor.Delivery) (settled func()) // nil if the other node knows nothing of that
+
 	mu      sync.Mutex
 	closed  bool
 	calls   map[uint64]*callContext
@@ -78,6 +80,14 @@ func (in *inbound) lane(from *transport.Inbound) *lane {
 		calls:   make(map[uint64]*callContext),
 		watches: make(map[uint64]func()),
 	}
+	if from.Holds() {
+		l.held = func(d actor.Delivery) func() {
+			if d.Reply != nil { // bounded by those that ask
+				return nil
+			}
+			return from.Hold(d.Path, d.UID, len(d.Payload))
+		}
+	}
 	in.lanes.Store(from, l)
 	return l
 }
@@ -89,6 +99,7 @@ func (in *inbound) delivery(l *lane, v *wire.View) actor.Delivery {
 		Message:     l.messages.of(v.Message),
 		ContentType: l.contentTypes.of(v.ContentType),
 		Payload:     v.Payload,
+		Held:        l.held,
 	}
 }
 

@@ -149,8 +149,9 @@ func WithVoters(n int) Option { return option(func(c *config) { c.code.Voters = 
 func WithExpect(n int) Option { return option(func(c *config) { c.code.Expect = n }) }
 
 // WithMaxMessage sets the largest message, in bytes of its encoding, that the node
-// sends and takes. The default is 4 MiB. All nodes should agree. The replicated store
-// is not concerned: its transactions and records have limits of their own.
+// sends and takes. The default is 4 MiB. All nodes should agree: what another node does
+// not take is InvalidArgument here, and was surely not handled. The replicated store is
+// not concerned: its transactions and records have limits of their own.
 func WithMaxMessage(bytes int) Option {
 	return option(func(c *config) { c.code.MaxMessage = settings.Size(bytes) })
 }

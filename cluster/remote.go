@@ -32,7 +32,12 @@ func (r remote) Tell(e actor.Envelope) error {
 	if err != nil {
 		return err
 	}
-	if err := p.Tell(&sent); err != nil {
+	if ctx := e.Context(); ctx != nil {
+		err = p.TellContext(ctx, &sent)
+	} else {
+		err = p.Tell(&sent)
+	}
+	if err != nil {
 		return fromTransport(err)
 	}
 	return nil

@@ -75,7 +75,8 @@ func (s service) Tell(e actor.Envelope) error {
 	if ctx == nil {
 		ctx = context.Background()
 	}
-	// Told messages must not wait: each instance is tried at most once.
+	// What is told waits for room only, and only with a context: each instance is tried at
+	// most once.
 	return s.try(ctx, e, false, actor.Recipient.Tell)
 }
 

@@ -135,8 +135,10 @@ func (k *kind) deliverLetter(name string, l letter) bool {
 	switch {
 	case err == nil:
 		return true
-	case isUntaken(err, nil) && time.Since(l.since) < heldFor:
+	case (isUntaken(err, nil) || hasNoRoom(err)) && time.Since(l.since) < heldFor:
 		return false
+	case hasNoRoom(err):
+		err = refusal(actor.ResourceExhausted, "%s had no room for %v", refPath(name), heldFor)
 	}
 	k.lose(name, l, err)
 	return true
@@ -146,7 +148,8 @@ func (k *kind) send(name, node string, l letter) error {
 	x := k.extension
 	switch {
 	case l.forwarded == nil:
-		return ref{extension: x, kind: k.name, name: name}.tell(k, node, l.envelope)
+		// Its sender has gone on, and what is held for other actors must not wait with it.
+		return ref{extension: x, kind: k.name, name: name}.tell(k, node, l.envelope.Impatient())
 	case node == x.node.Name():
 		return k.tellForwarded(l.from, *l.forwarded)
 	}

@@ -34,6 +34,12 @@ func isUntaken(err error, message any) bool {
 	return false
 }
 
+// hasNoRoom reports whether an envelope that does not wait found that it would have to.
+func hasNoRoom(err error) bool {
+	e := actor.AsError(err)
+	return e.Code == actor.Canceled && e.NotRun
+}
+
 // overdue is the error for a request whose context ended while it waited.
 func overdue(ctx context.Context, why reason) error {
 	return &actor.Error{

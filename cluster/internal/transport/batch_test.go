@@ -2,6 +2,7 @@ package transport
 
 import (
 	"context"
+	"fmt"
 	"testing"
 
 	"google.golang.org/grpc"
@@ -55,6 +56,26 @@ func TestAQueueSplitsIntoBatchesBetweenEnvelopes(t *testing.T) {
 	}
 	if next != n+1 || batches != 4 || q.bytes != 0 {
 		t.Fatalf("%d envelopes in %d batches, %d bytes left", next-1, batches, q.bytes)
+	}
+}
+
+func TestWhatIsRemovedLeavesTheRestInOrder(t *testing.T) {
+	q := queue{buffers: new(buffers)}
+	fill(&q, 9, 10)
+	q.remove(func(v *wire.View, _ int) bool { return v.ID%3 == 0 })
+	before := q.bytes
+	b := q.pop()
+	if got := ids(t, b); fmt.Sprint(got) != "[1 2 4 5 7 8]" || b.count != 6 || before != b.size() || q.bytes != 0 {
+		t.Errorf("%v is left, %d envelopes in %d bytes", got, b.count, before)
+	}
+	fill(&q, 3, batchBytes)
+	q.remove(func(v *wire.View, _ int) bool { return v.ID == 2 })
+	if len(q.batches) != 2 || q.batches[1].first != 3 {
+		t.Errorf("%d batches are left", len(q.batches))
+	}
+	q.remove(func(*wire.View, int) bool { return true })
+	if q.pop() != nil || q.bytes != 0 {
+		t.Error("something is left of nothing")
 	}
 }
 

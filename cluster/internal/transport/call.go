@@ -9,6 +9,7 @@ type call struct {
 	done chan struct{} // holds one
 	// repeatable is of a message that may be handled twice.
 	repeatable bool
+	system     bool // as its envelope
 	view       wire.View
 	err        error
 }
@@ -21,7 +22,7 @@ func (t *Transport) newCall() *call {
 }
 
 func (t *Transport) freeCall(c *call) {
-	c.view, c.err, c.repeatable = wire.View{}, nil, false
+	c.view, c.err, c.repeatable, c.system = wire.View{}, nil, false, false
 	t.calls.Put(c)
 }
 
@@ -45,7 +46,7 @@ func (l *lane) addCall(e *wire.Envelope, size int, c *call) error {
 	if err := l.add(e, size); err != nil {
 		return err
 	}
-	c.seq = l.seq
+	c.seq, c.system = l.seq, e.System
 	l.calls[e.ID] = c
 	if c.repeatable {
 		l.lookOut()

@@ -55,7 +55,7 @@ type Config struct {
 	// envelope may have 4 MiB in any case, if QueueBytes allows.
 	MaxMessage int
 	// QueueBytes bounds what waits in each lane, in bytes of encoded envelopes;
-	// as much again may be in flight. 8 MiB if 0, or room for one message of
+	// as much again may be in flight. TellContext fills a quarter of it. 8 MiB if 0, or room for one message of
 	// MaxMessage if that is more.
 	QueueBytes int
 
@@ -128,16 +128,25 @@ func (c Config) validate() error {
 // maxSystem is the largest payload of a System envelope, unless MaxMessage is more.
 const maxSystem = 4 << 20
 
-// limit is the largest payload of e.
-func (c *Config) limit(e *wire.Envelope) int {
+// limitFor returns the largest payload that e may have for a node with that MaxMessage.
+func limitFor(e *wire.Envelope, maxMessage int) int {
 	if e.System {
-		return max(c.MaxMessage, maxSystem)
+		return max(maxMessage, maxSystem)
 	}
-	return c.MaxMessage
+	return maxMessage
+}
+
+// exceeds reports whether e, of the given size, is too large for a limit.
+func exceeds(e *wire.Envelope, size, limit int) bool {
+	return len(e.Payload) > limit || size > limit+envelopeOverhead
 }
 
 func (c Config) maxEnvelope() int { return c.MaxMessage + envelopeOverhead }
 
+// maxFrame is the largest frame that the node takes. A sender need not know it: an envelope
+// that is larger than batchBytes has a frame of its own, and is held against the limit of
+// the node that gets it; all other frames are no larger than batchBytes, which every node
+// takes, however small its MaxMessage is.
 func (c Config) maxFrame() int {
 	return max(batchBytes, c.maxEnvelope(), maxSystem+envelopeOverhead) + ackBytes
 }

@@ -12,6 +12,10 @@
 // goes on; one goroutine per lane takes what has gathered there and sends it as
 // one frame.
 //
+// A receiver that is full holds nobody up: its handler keeps what has come for it, see
+// [Inbound.Hold], and the sender is told how much more may come. Senders with a context
+// wait, see [Peer.TellContext]; others are refused.
+//
 // Delivery is at most once, and loss is visible. What could not be queued is an
 // error of the send. What was queued while no connection could be made fails
 // with [NotSent]. What was in flight when a connection broke is [Lost]: calls

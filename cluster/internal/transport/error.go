@@ -11,8 +11,10 @@ import (
 var (
 	// ErrQueueFull says that the lane to the receiver holds Config.QueueBytes.
 	ErrQueueFull = errors.New("the queue to the node is full: send less, or wait for answers")
-	// ErrTooLarge says that a message exceeds Config.MaxMessage, or that its
-	// names exceed 64 KiB.
+	// ErrReceiverFull says that as much waits for the receiver, over there, as may.
+	ErrReceiverFull = errors.New("the receiver has no room: send it less, or wait for room with a context")
+	// ErrTooLarge says that a message exceeds Config.MaxMessage, of this node or
+	// of the other one, or that its names exceed 64 KiB.
 	ErrTooLarge = errors.New("the message is too large: split it, or raise the limit on every node")
 	// ErrUnreachable says that no connection to the node could be made; while
 	// the transport waits before it tries again, sends fail with it at once.

@@ -26,8 +26,34 @@ const (
 	keyIncarnation = "troupe-incarnation"
 	keyExpect      = "troupe-expect"
 	keyLane        = "troupe-lane"
-	keySeen        = "troupe-seen" // in what answers: the IP address of the other node as seen there
+	keySeen        = "troupe-seen"        // in what answers: the IP address of the other node as seen there
+	keyMaxMessage  = "troupe-max-message" // how large a payload the node takes; since 1.1
 )
+
+// hasLimits reports whether nodes that speak v tell each other what they take: how large a
+// message, and how much for one receiver.
+func hasLimits(v version.Version) bool { return v.Minor >= 1 }
+
+// maxMessagePairs says how large a message this node takes, in a version that has that.
+func (c *Config) maxMessagePairs(spoken version.Version) metadata.MD {
+	if !hasLimits(spoken) {
+		return nil
+	}
+	return metadata.Pairs(keyMaxMessage, strconv.Itoa(c.MaxMessage))
+}
+
+// maxMessageOf is the inverse of maxMessagePairs: 0 if the other node has not said it.
+func maxMessageOf(md metadata.MD) (int, error) {
+	text := first(md, keyMaxMessage)
+	if text == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseUint(text, 10, 31)
+	if err != nil || n == 0 {
+		return 0, fmt.Errorf("the stream's metadata %s is no size", keyMaxMessage)
+	}
+	return int(n), nil
+}
 
 // origin identifies a stream's other end; a node has one stream per lane.
 type origin struct {
@@ -39,7 +65,7 @@ type origin struct {
 // hello is what the client says when it opens a lane.
 func (l *lane) hello() metadata.MD {
 	cfg := &l.peer.transport.cfg
-	return metadata.Join(versionPairs(cfg.version), metadata.Pairs(
+	return metadata.Join(versionPairs(cfg.version), cfg.maxMessagePairs(cfg.version), metadata.Pairs(
 		keyNode, cfg.Node,
 		keyIncarnation, strconv.FormatUint(cfg.Incarnation, 10),
 		keyExpect, strconv.FormatUint(l.peer.incarnation, 10),
@@ -87,27 +113,32 @@ func (t *Transport) mismatch(peer string, theirs version.Version) *version.Misma
 	return m
 }
 
-// checkHello says who opened a stream and in which version both speak, or refuses it with
-// a gRPC status.
-func (t *Transport) checkHello(ctx context.Context) (origin, version.Version, error) {
+// checkHello says who opened a stream, in which version both speak, and how large a message
+// the other node takes, or refuses the stream with a gRPC status.
+func (t *Transport) checkHello(ctx context.Context) (from origin, spoken version.Version, takes int, err error) {
 	md, _ := metadata.FromIncomingContext(ctx)
 	node := first(md, keyNode)
 	if node == "" {
-		return origin{}, version.Version{}, status.Error(codes.InvalidArgument, "the stream names no node")
+		return from, spoken, 0, status.Error(codes.InvalidArgument, "the stream names no node")
 	}
 	if err := t.checkName(ctx, node); err != nil {
-		return origin{}, version.Version{}, err
+		return from, spoken, 0, err
 	}
 	theirs, err := versionOf(md)
 	if err != nil {
-		return origin{}, version.Version{}, status.Errorf(codes.InvalidArgument, "the stream's metadata %s: %v", keyVersion, err)
+		return from, spoken, 0, status.Errorf(codes.InvalidArgument, "the stream's metadata %s: %v", keyVersion, err)
 	}
 	spoken, ok := t.cfg.version.With(theirs)
 	if !ok {
-		return origin{}, version.Version{}, status.Error(codes.Unimplemented, t.mismatch(node, theirs).Error())
+		return from, spoken, 0, status.Error(codes.Unimplemented, t.mismatch(node, theirs).Error())
 	}
-	from, err := t.originOf(node, md)
-	return from, spoken, err
+	if hasLimits(spoken) {
+		if takes, err = maxMessageOf(md); err != nil {
+			return from, spoken, 0, status.Error(codes.InvalidArgument, err.Error())
+		}
+	}
+	from, err = t.originOf(node, md)
+	return from, spoken, takes, err
 }
 
 // originOf reads what the hello of this version has beside the node's name.

@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/troupe-go/troupe/cluster/internal/wire"
+	"github.com/troupe-go/troupe/persistence/version"
 )
 
 // Calls are acknowledged by their replies, unless that many bytes or frames
@@ -28,6 +29,8 @@ type Inbound struct {
 	transport *Transport
 	stream    grpc.ServerStream
 	from      origin
+	spoken    version.Version
+	takes     int // the largest payload that the node takes; 0 if it has not said it
 
 	evicted  chan struct{} // closed when a newer stream takes the place
 	evict    func()
@@ -51,8 +54,10 @@ type Inbound struct {
 	parked    bool
 	closed    bool
 	wake      chan struct{}
-	room      chan struct{} // wakes the receiver when the queue has drained
-	flushed   chan struct{} // not nil while flush waits: closed when all is sent
+	room      chan struct{}      // wakes the receiver when the queue has drained
+	holds     map[receiver]*hold // receivers that have been full
+	due       []*hold            // who has got something since that was last seen to
+	flushed   chan struct{}      // not nil while flush waits: closed when all is sent
 }
 
 // Node returns the name of the node that sends.
@@ -64,26 +69,36 @@ func (in *Inbound) Incarnation() uint64 { return in.from.incarnation }
 // Send queues a Reply, Failure or Terminated for the node. It never blocks and
 // keeps nothing of e. Nothing is dropped for want of room: when more than
 // Config.QueueBytes wait, the lane receives nothing until they have drained. A
-// reply that is too large becomes a Failure with the code ResourceExhausted.
+// reply that is too large for either node becomes a Failure with the code
+// ResourceExhausted.
 // After the stream has ended Send does nothing: the caller there knows.
 func (in *Inbound) Send(e *wire.Envelope) {
 	cfg := &in.transport.cfg
 	size := wire.Size(e)
-	if limit := cfg.limit(e); len(e.Payload) > limit || size > limit+envelopeOverhead {
+	if own := limitFor(e, cfg.MaxMessage); exceeds(e, size, own) || in.takes > 0 && exceeds(e, size, limitFor(e, in.takes)) {
+		text := fmt.Sprintf("the answer has %d bytes, the limit is %d", len(e.Payload), own)
+		if in.takes > 0 {
+			text = fmt.Sprintf("the answer has %d bytes, the limit is %d on node %s, which gives it, and %d on node %s, which asked",
+				len(e.Payload), own, cfg.Node, limitFor(e, in.takes), in.from.node)
+		}
 		e = &wire.Envelope{
 			Kind: wire.Failure, ID: e.ID, Code: uint32(codes.ResourceExhausted), Reason: "too-large",
-			Text: fmt.Sprintf("the answer has %d bytes, the limit is %d: send less, or raise the limit on every node",
-				len(e.Payload), limit),
+			Text: text + ": send less, or raise the limit on every node",
 		}
 		size = wire.Size(e)
 	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	in.push(e, size)
+}
+
+// push queues e, unless the stream has ended. The caller holds mu.
+func (in *Inbound) push(e *wire.Envelope, size int) {
 	if in.closed {
 		return
 	}
 	in.queue.append(e, size, 0)
-	if in.queue.bytes > cfg.QueueBytes {
+	if in.queue.bytes > in.transport.cfg.QueueBytes {
 		in.full.Store(true)
 	}
 	in.unpark()
@@ -98,7 +113,7 @@ func (in *Inbound) unpark() {
 
 // accept runs one stream of another node, as gRPC's handler.
 func (t *Transport) accept(s grpc.ServerStream) error {
-	from, spoken, err := t.checkHello(s.Context())
+	from, spoken, takes, err := t.checkHello(s.Context())
 	if err != nil {
 		s.SetTrailer(versionPairs(t.cfg.version)) // the other node can say what is wrong, too
 		return err
@@ -107,6 +122,8 @@ func (t *Transport) accept(s grpc.ServerStream) error {
 		transport: t,
 		stream:    s,
 		from:      from,
+		spoken:    spoken,
+		takes:     takes,
 		evicted:   make(chan struct{}),
 		ended:     make(chan struct{}),
 		finished:  make(chan struct{}),
@@ -122,7 +139,8 @@ func (t *Transport) accept(s grpc.ServerStream) error {
 	go in.write()
 	go in.receive()
 	// Returning makes gRPC end the stream, and with it both goroutines.
-	if err := s.SendHeader(metadata.Join(versionPairs(spoken), seenPairs(s.Context()))); err != nil {
+	header := metadata.Join(versionPairs(spoken), seenPairs(s.Context()), t.cfg.maxMessagePairs(spoken))
+	if err := s.SendHeader(header); err != nil {
 		return err
 	}
 	select {
@@ -197,6 +215,9 @@ func (in *Inbound) takeAll() (err error) {
 			if in.full.Load() && !in.awaitRoom() {
 				return status.Error(codes.Canceled, "the stream has ended")
 			}
+			if v.Total > 0 && v.Kind == wire.Cast {
+				in.counted(&v)
+			}
 			handler.Receive(in, &v)
 			in.taken.Add(1) // at once: the reply to a call acknowledges what came before it
 			late = late && v.Kind == wire.Call
@@ -222,6 +243,7 @@ func (in *Inbound) takeAll() (err error) {
 func (in *Inbound) took(size int, late bool) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	in.tellDue()
 	in.late++
 	in.lateBytes += size
 	if !late || in.late >= lateAckFrames || in.lateBytes >= lateAckBytes {

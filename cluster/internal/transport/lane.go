@@ -1,6 +1,7 @@
 package transport
 
 import (
+	"container/list"
 	"errors"
 	"math/rand/v2"
 	"sync"
@@ -26,19 +27,23 @@ type lane struct {
 
 	failures int // streams in a row that came to nothing; the goroutine's own
 
-	mu      sync.Mutex
-	queue   queue
-	seq     uint64
-	handed  uint64
-	calls   map[uint64]*call
-	watches map[uint64]*Watch
-	started bool
-	parked  bool
-	down    *Error // while no connection can be made
-	gone    *Error // the incarnation is gone for good
-	closed  *Error
-	lookout lookout
-	quiet   chan struct{} // closed when the lane is, and no call is in flight
+	mu         sync.Mutex
+	queue      queue
+	seq        uint64
+	handed     uint64
+	calls      map[uint64]*call
+	watches    map[uint64]*Watch
+	started    bool
+	parked     bool
+	down       *Error // while no connection can be made
+	gone       *Error // the incarnation is gone for good
+	closed     *Error
+	lookout    lookout
+	allowances map[receiver]*allowance // of receivers that have a bound
+	waiting    list.List               // of *waiter: of casts that wait for the queue
+	reported   time.Time               // when a wait was last logged
+	takes      int                     // the largest payload that the other node takes; 0 if it has not said it
+	quiet      chan struct{}           // closed when the lane is, and no call is in flight
 
 	// In flight on the current stream.
 	sent      []*batch
@@ -61,16 +66,30 @@ func newLane(p *Peer, index int) *lane {
 
 // add queues e unless the lane is closed, down or full. The caller holds mu.
 func (l *lane) add(e *wire.Envelope, size int) error {
+	if err := l.check(e, size); err != nil {
+		return err
+	}
+	if l.isFull(size) {
+		return l.peer.notSent(ErrQueueFull)
+	}
+	l.push(e, size)
+	return nil
+}
+
+// check returns why e cannot be queued, whether there is room or not. The caller holds mu.
+func (l *lane) check(e *wire.Envelope, size int) error {
 	switch {
 	case l.closed != nil:
 		return l.closed
 	case l.down != nil:
 		return l.down
-	case l.queue.bytes+size > l.peer.transport.cfg.QueueBytes:
-		return l.peer.notSent(ErrQueueFull)
 	}
-	l.push(e, size)
-	return nil
+	return l.refuses(e, size)
+}
+
+// isFull reports whether the queue has no room for size bytes more. The caller holds mu.
+func (l *lane) isFull(size int) bool {
+	return l.queue.bytes+size > l.peer.transport.cfg.QueueBytes
 }
 
 // signal queues a small envelope that must not be refused because the lane is
@@ -154,6 +173,7 @@ func (l *lane) fail(err error) {
 	down := l.down
 	calls := l.takeCalls(func(*call) bool { return true })
 	batches := l.queue.popAll()
+	l.refuseWaiters(down)
 	l.handed = l.seq
 	l.mu.Unlock()
 	for _, c := range calls {
@@ -205,6 +225,8 @@ func (l *lane) settle(cause error) {
 	calls := l.takeCalls(func(c *call) bool { return c.seq <= l.handed })
 	sent, acked := l.sent, l.acked
 	l.sent, l.sentBytes, l.total, l.acked = nil, 0, 0, 0
+	l.forgetAllowances()
+	l.serve()
 	l.mu.Unlock()
 	lost := l.peer.lost(cause)
 	for _, c := range calls {
@@ -243,6 +265,7 @@ func (l *lane) close(reason error) {
 	}
 	closed := l.closed
 	calls := l.takeCalls(func(c *call) bool { return c.seq > l.handed })
+	l.refuseWaiters(closed)
 	l.unpark()
 	l.mu.Unlock()
 	for _, c := range calls {

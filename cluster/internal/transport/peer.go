@@ -53,18 +53,16 @@ func (p *Peer) Node() string { return p.node }
 func (p *Peer) Incarnation() uint64 { return p.incarnation }
 
 // Tell queues e as a Cast. It never blocks, keeps nothing of e, and fails with
-// kind NotSent. Casts with the same To and UID arrive in the order of Tell; what
-// is lost after Tell has returned nil goes to Config.Dropped.
+// kind NotSent, where there is no room with [ErrQueueFull] or [ErrReceiverFull].
+// Casts with the same To and UID arrive in the order of Tell; what is lost after
+// Tell has returned nil goes to Config.Dropped.
 func (p *Peer) Tell(e *wire.Envelope) error {
 	e.Kind = wire.Cast
 	size, err := p.size(e)
 	if err != nil {
 		return err
 	}
-	l := p.lane(e)
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.add(e, size)
+	return p.lane(e).tell(e, size)
 }
 
 // Call sends e as a Call, with an ID and, if ctx has a deadline, the time left,
@@ -170,7 +168,7 @@ func (p *Peer) lane(e *wire.Envelope) *lane {
 
 func (p *Peer) size(e *wire.Envelope) (int, error) {
 	size := wire.Size(e)
-	if limit := p.transport.cfg.limit(e); len(e.Payload) > limit || size > limit+envelopeOverhead {
+	if limit := limitFor(e, p.transport.cfg.MaxMessage); exceeds(e, size, limit) {
 		return 0, p.notSent(fmt.Errorf("%w (payload of %d bytes, all of %d, limit %d)",
 			ErrTooLarge, len(e.Payload), size, limit))
 	}

@@ -65,7 +65,7 @@ func (l *lane) accepted(s grpc.ClientStream) error {
 	}
 	if _, ok := header[keyVersion]; ok {
 		l.peer.transport.seen(l.peer.node, header)
-		return l.checkVersion(header)
+		return cmp.Or(l.checkVersion(header), l.learn(header))
 	}
 	if err := s.RecvMsg(new(received)); err != nil {
 		if _, ok := s.Trailer()[keyVersion]; ok {
@@ -121,6 +121,7 @@ func (l *lane) next(s *stream) *batch {
 			if b := l.queue.pop(); b != nil {
 				l.handed = b.last
 				l.record(b)
+				l.serve()
 				return b
 			}
 		}
@@ -156,7 +157,7 @@ func (l *lane) takeBack(b *batch) {
 	l.sent = l.sent[:n-1]
 	l.sentBytes -= b.size()
 	b.end = 0
-	l.handed = b.last - uint64(b.count)
+	l.handed = b.first - 1
 	l.queue.unpop(b)
 }
 
@@ -200,6 +201,10 @@ func (l *lane) take(data []byte) error {
 			}
 		case wire.Terminated:
 			l.terminated(&v)
+		case wire.Room:
+			if err := l.allow(&v); err != nil {
+				return err
+			}
 		}
 	}
 	if err := frame.Err(); err != nil {

@@ -34,6 +34,9 @@ func (p *Peer) Watch(e *wire.Envelope, ended func(*wire.View, error)) (*Watch, e
 	if l.gone != nil {
 		return nil, l.gone
 	}
+	if err := l.refuses(e, size); err != nil {
+		return nil, err
+	}
 	// A lane that is down or full takes the watch all the same: whatever is
 	// not queued goes out when the next stream opens.
 	if l.down == nil {

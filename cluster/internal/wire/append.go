@@ -31,7 +31,8 @@ func AppendEnvelope(dst []byte, e *Envelope) []byte {
 	dst = appendString(dst, fieldReason, e.Reason)
 	dst = appendString(dst, fieldText, e.Text)
 	dst = appendVarint(dst, fieldNotRun, protowire.EncodeBool(e.NotRun))
-	return appendBytes(dst, fieldChain, e.Chain)
+	dst = appendBytes(dst, fieldChain, e.Chain)
+	return appendVarint(dst, fieldTotal, e.Total)
 }
 
 // AppendAcked appends to the frame dst the running total of envelopes taken, and
@@ -45,7 +46,7 @@ func bodySize(e *Envelope) int {
 		sizeBytes(len(e.To)) + sizeBytes(len(e.From)) + sizeBytes(len(e.Message)) +
 		sizeBytes(len(e.ContentType)) + sizeBytes(len(e.Payload)) +
 		sizeVarint(e.Timeout) + sizeVarint(uint64(e.Code)) +
-		sizeBytes(len(e.Reason)) + sizeBytes(len(e.Text)) + sizeBytes(len(e.Chain))
+		sizeBytes(len(e.Reason)) + sizeBytes(len(e.Text)) + sizeBytes(len(e.Chain)) + sizeVarint(e.Total)
 	if e.UID != 0 {
 		n += tagSize + 8
 	}

@@ -6,7 +6,7 @@ import "google.golang.org/protobuf/encoding/protowire"
 type Kind int32
 
 // The kinds of envelope. The first five travel from the node that opened the
-// stream, the others come back. A receiver passes over a kind it does not know.
+// stream, the others come back. Room is there since version 1.1. A receiver passes over a kind it does not know.
 const (
 	Cast       Kind = 1 // a message that nobody waits for
 	Call       Kind = 2 // a message whose sender waits for a Reply or Failure
@@ -16,6 +16,7 @@ const (
 	Reply      Kind = 6 // the answer to the Call with this ID
 	Failure    Kind = 7 // the Call or Watch with this ID failed
 	Terminated Kind = 8 // the actor watched with this ID has ended
+	Room       Kind = 9 // up to which Total this stream may send Casts to this receiver
 )
 
 // String returns the kind's name in lower case, or "unknown".
@@ -37,6 +38,8 @@ func (k Kind) String() string {
 		return "failure"
 	case Terminated:
 		return "terminated"
+	case Room:
+		return "room"
 	}
 	return "unknown"
 }
@@ -59,6 +62,9 @@ type Envelope struct {
 	Text        string // the error for a person to read
 	NotRun      bool   // of a Failure: the message surely was not handled
 	Chain       []byte // of a Call, of [AppendHop]; for nodes of 1.1
+	// Total counts bytes to one receiver on one stream: those sent with this Cast, if that
+	// receiver has a bound, or those that a Room allows.
+	Total uint64
 
 	// System says that it is between nodes, and not one of an actor, whose largest size
 	// is for users to choose. It is not sent.
@@ -82,6 +88,7 @@ type View struct {
 	Text        []byte
 	NotRun      bool
 	Chain       []byte
+	Total       uint64
 }
 
 // Numbers of the fields, as in wire.proto.
@@ -103,6 +110,7 @@ const (
 	fieldText        protowire.Number = 12
 	fieldNotRun      protowire.Number = 13
 	fieldChain       protowire.Number = 14
+	fieldTotal       protowire.Number = 15
 
 	chainHops protowire.Number = 1
 

@@ -59,6 +59,9 @@ func (f *Frame) Next(v *View) bool {
 // when it has none. It is known once Next has returned false.
 func (f *Frame) Acked() uint64 { return f.acked }
 
+// Len returns how many bytes of the frame are still to be parsed.
+func (f *Frame) Len() int { return len(f.rest) }
+
 // Err returns nil after a whole frame, or [ErrMalformed].
 func (f *Frame) Err() error { return f.err }
 
@@ -142,5 +145,7 @@ func (v *View) setVarint(field protowire.Number, x uint64) {
 		v.Code = uint32(x)
 	case fieldNotRun:
 		v.NotRun = protowire.DecodeBool(x)
+	case fieldTotal:
+		v.Total = x
 	}
 }

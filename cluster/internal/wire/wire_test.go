@@ -17,7 +17,7 @@ func full() wire.Envelope {
 		Kind: wire.Failure, ID: 1 << 40, To: "/greeter", UID: 7, From: "/caller", Message: "greet.Hello",
 		ContentType: "application/json", Payload: []byte(`{"Name":"Ada"}`), Timeout: 5e9,
 		Code: 14, Reason: "stopped", Text: "the actor has stopped", NotRun: true,
-		Chain: wire.AppendHop(nil, wire.Hop{Actor: "actor://a/greeter#1f", Ask: 3}),
+		Chain: wire.AppendHop(nil, wire.Hop{Actor: "actor://a/greeter#1f", Ask: 3}), Total: 1 << 50,
 	}
 }
 
@@ -25,7 +25,7 @@ func toProto(e *wire.Envelope) *wirepb.Envelope {
 	return &wirepb.Envelope{
 		Kind: wirepb.Kind(e.Kind), Id: e.ID, To: e.To, Uid: e.UID, From: e.From, Message: e.Message,
 		ContentType: e.ContentType, Payload: e.Payload, Timeout: e.Timeout, Code: e.Code,
-		Reason: e.Reason, Text: e.Text, NotRun: e.NotRun, Chain: e.Chain,
+		Reason: e.Reason, Text: e.Text, NotRun: e.NotRun, Chain: e.Chain, Total: e.Total,
 	}
 }
 
@@ -33,7 +33,7 @@ func viewToProto(v *wire.View) *wirepb.Envelope {
 	return &wirepb.Envelope{
 		Kind: wirepb.Kind(v.Kind), Id: v.ID, To: string(v.To), Uid: v.UID, From: string(v.From),
 		Message: string(v.Message), ContentType: string(v.ContentType), Payload: v.Payload,
-		Timeout: v.Timeout, Code: v.Code, Reason: string(v.Reason), Text: string(v.Text), NotRun: v.NotRun, Chain: v.Chain,
+		Timeout: v.Timeout, Code: v.Code, Reason: string(v.Reason), Text: string(v.Text), NotRun: v.NotRun, Chain: v.Chain, Total: v.Total,
 	}
 }
 
@@ -122,7 +122,7 @@ func TestNothingIsAllocatedForAnEnvelope(t *testing.T) {
 }
 
 func TestKindsHaveNames(t *testing.T) {
-	for k := wire.Cast; k <= wire.Terminated; k++ {
+	for k := wire.Cast; k <= wire.Room; k++ {
 		if got, want := "KIND_"+k.String(), wirepb.Kind_name[int32(k)]; !equalFold(got, want) {
 			t.Errorf("%d is %s, in the schema %s", k, got, want)
 		}
@@ -191,7 +191,7 @@ func FuzzRoundTrip(f *testing.F) {
 		got := wire.Envelope{
 			Kind: v.Kind, ID: v.ID, To: string(v.To), UID: v.UID, From: string(v.From), Message: string(v.Message),
 			ContentType: string(v.ContentType), Payload: v.Payload, Timeout: v.Timeout, Code: v.Code,
-			Reason: string(v.Reason), Text: string(v.Text), NotRun: v.NotRun,
+			Reason: string(v.Reason), Text: string(v.Text), NotRun: v.NotRun, Total: v.Total,
 		}
 		if !proto.Equal(toProto(&got), toProto(&e)) {
 			t.Fatalf("got %+v, want %+v", got, e)

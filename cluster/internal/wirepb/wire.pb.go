@@ -39,6 +39,9 @@ const (
 	Kind_KIND_REPLY       Kind = 6 // the answer to the CALL with this id
 	Kind_KIND_FAILURE     Kind = 7 // the CALL or WATCH with this id failed
 	Kind_KIND_TERMINATED  Kind = 8 // the actor watched with this id has ended
+	// Up to which total this stream may send CASTs to the receiver; 2^64-1 for all. It is
+	// sent first when that is full, and since 1.1.
+	Kind_KIND_ROOM Kind = 9
 )
 
 // Enum value maps for Kind.
@@ -53,6 +56,7 @@ var (
 		6: "KIND_REPLY",
 		7: "KIND_FAILURE",
 		8: "KIND_TERMINATED",
+		9: "KIND_ROOM",
 	}
 	Kind_value = map[string]int32{
 		"KIND_UNSPECIFIED": 0,
@@ -64,6 +68,7 @@ var (
 		"KIND_REPLY":       6,
 		"KIND_FAILURE":     7,
 		"KIND_TERMINATED":  8,
+		"KIND_ROOM":        9,
 	}
 )
 
@@ -178,7 +183,11 @@ type Envelope struct {
 	NotRun bool `protobuf:"varint,13,opt,name=not_run,json=notRun,proto3" json:"not_run,omitempty"`
 	// chain is an encoded Chain: the actors that a CALL has come through. Since 1.1, and
 	// not sent to nodes of 1.0.
-	Chain         []byte `protobuf:"bytes,14,opt,name=chain,proto3" json:"chain,omitempty"`
+	Chain []byte `protobuf:"bytes,14,opt,name=chain,proto3" json:"chain,omitempty"`
+	// total counts what a stream has sent to one receiver since its first ROOM: for each
+	// CAST the bytes of its payload and 64. Of a CAST it is the total with it, of a ROOM the
+	// total that is allowed; a sender that is below it may send one more CAST, of any size.
+	Total         uint64 `protobuf:"varint,15,opt,name=total,proto3" json:"total,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -311,6 +320,13 @@ func (x *Envelope) GetChain() []byte {
 	return nil
 }
 
+func (x *Envelope) GetTotal() uint64 {
+	if x != nil {
+		return x.Total
+	}
+	return 0
+}
+
 // Chain is the actors whose handlers have asked, one because it was asked by the one
 // before it. Nodes that pass a call on add to it.
 type Chain struct {
@@ -419,7 +435,7 @@ const file_cluster_internal_wirepb_wire_proto_rawDesc = "" +
 	"\"cluster/internal/wirepb/wire.proto\x12\x0etroupe.wire.v1\"[\n" +
 	"\x05Frame\x126\n" +
 	"\tenvelopes\x18\x01 \x03(\v2\x18.troupe.wire.v1.EnvelopeR\tenvelopes\x12\x14\n" +
-	"\x05acked\x18\x02 \x01(\x04R\x05ackedJ\x04\b\x03\x10\x10\"\xe0\x02\n" +
+	"\x05acked\x18\x02 \x01(\x04R\x05ackedJ\x04\b\x03\x10\x10\"\xf6\x02\n" +
 	"\bEnvelope\x12(\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x14.troupe.wire.v1.KindR\x04kind\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\x04R\x02id\x12\x0e\n" +
@@ -435,12 +451,13 @@ const file_cluster_internal_wirepb_wire_proto_rawDesc = "" +
 	"\x06reason\x18\v \x01(\tR\x06reason\x12\x12\n" +
 	"\x04text\x18\f \x01(\tR\x04text\x12\x17\n" +
 	"\anot_run\x18\r \x01(\bR\x06notRun\x12\x14\n" +
-	"\x05chain\x18\x0e \x01(\fR\x05chainJ\x04\b\x10\x10 \"0\n" +
+	"\x05chain\x18\x0e \x01(\fR\x05chain\x12\x14\n" +
+	"\x05total\x18\x0f \x01(\x04R\x05totalJ\x04\b\x10\x10 \"0\n" +
 	"\x05Chain\x12'\n" +
 	"\x04hops\x18\x01 \x03(\v2\x13.troupe.wire.v1.HopR\x04hops\"-\n" +
 	"\x03Hop\x12\x14\n" +
 	"\x05actor\x18\x01 \x01(\tR\x05actor\x12\x10\n" +
-	"\x03ask\x18\x02 \x01(\rR\x03ask*\xa4\x01\n" +
+	"\x03ask\x18\x02 \x01(\rR\x03ask*\xb3\x01\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\r\n" +
 	"\tKIND_CAST\x10\x01\x12\r\n" +
@@ -452,7 +469,8 @@ const file_cluster_internal_wirepb_wire_proto_rawDesc = "" +
 	"\n" +
 	"KIND_REPLY\x10\x06\x12\x10\n" +
 	"\fKIND_FAILURE\x10\a\x12\x13\n" +
-	"\x0fKIND_TERMINATED\x10\b2@\n" +
+	"\x0fKIND_TERMINATED\x10\b\x12\r\n" +
+	"\tKIND_ROOM\x10\t2@\n" +
 	"\x04Link\x128\n" +
 	"\x04Open\x12\x15.troupe.wire.v1.Frame\x1a\x15.troupe.wire.v1.Frame(\x010\x01B5Z3github.com/troupe-go/troupe/cluster/internal/wirepbb\x06proto3"
 
