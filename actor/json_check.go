@@ -211,7 +211,8 @@ func (s *shape) checkNumber(text []byte) error {
 	if s.form == formFloat {
 		bits = s.bits
 	}
-	if len(text) <= 6 || bits == 64 && (len(text) <= 15 || bytes.ContainsAny(text, ".eE")) {
+	short := len(text) <= 6 || bits == 64 && len(text) <= 15
+	if scaled := bytes.ContainsAny(text, "eE"); short && !scaled || bits == 64 && (scaled || bytes.IndexByte(text, '.') >= 0) {
 		return nil
 	}
 	f, err := strconv.ParseFloat(string(text), bits)

@@ -203,7 +203,7 @@ func (s *shape) takeExtension(data []byte, want byte, depth int) ([]byte, error)
 	tag := data[0]
 	_, extension, ok := extensionIn(data)
 	isMap := tag >= 0x80 && tag < 0x90 || tag == 0xde || tag == 0xdf
-	if ok && extension == want || tag == 0xc0 || want == ownExtension && isBytes(tag) || want == protoExtension && isMap {
+	if ok && extension == want || tag == 0xc0 || s.bytes && isBytes(tag) || want == protoExtension && isMap {
 		return takeAny(data, depth)
 	}
 	return nil, s.mismatch(data)

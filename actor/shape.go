@@ -13,6 +13,7 @@ type shape struct {
 	form   form
 	goType reflect.Type // for errors
 	bits   int          // of a number
+	bytes  bool         // an extension may be bytes, too: once it was
 	length int          // of an array
 	key    *shape       // of a map
 	elem   *shape       // of a pointer, list, array or map

@@ -90,7 +90,7 @@ func (s *survey) inside(t reflect.Type, here *shape) error {
 		}
 		form = formExt
 	}
-	*here = shape{goType: t, form: form}
+	*here = shape{goType: t, form: form, bytes: own}
 	if form == formExt {
 		if t.Name() == "" {
 			return fmt.Errorf("%s has its methods from what it embeds: give it a name", t)
