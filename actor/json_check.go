@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -27,105 +28,108 @@ func (s *shape) checkJSON(data []byte) error {
 
 // peek returns the next byte that is no space.
 func (in *jsonScanner) peek() byte {
-	for {
-		switch c := in.data[in.at]; c {
-		case ' ', '\t', '\r', '\n':
-			in.at++
-		default:
-			return c
-		}
+	for in.data[in.at] <= ' ' {
+		in.at++
 	}
+	return in.data[in.at]
 }
 
 // token passes a string, a number or a word, and returns it.
 func (in *jsonScanner) token() []byte {
-	start := in.at
-	if in.peek() == '"' {
-		start = in.at
-		for in.at++; in.data[in.at] != '"'; in.at++ {
-			if in.data[in.at] == '\\' {
-				in.at++
+	quoted := in.peek() == '"'
+	rest, end := in.data[in.at:], 1
+	if quoted {
+		for rest[end] != '"' {
+			if rest[end] == '\\' {
+				end++
 			}
+			end++
 		}
-		in.at++
-		return in.data[start:in.at]
-	}
-	for start = in.at; in.at < len(in.data); in.at++ {
-		switch in.data[in.at] {
-		case ' ', '\t', '\r', '\n', ',', ':', ']', '}':
-			return in.data[start:in.at]
+		end++
+	} else {
+		for end < len(rest) && rest[end] > ' ' && rest[end] != ',' && rest[end] != ']' && rest[end] != '}' {
+			end++
 		}
 	}
-	return in.data[start:]
+	in.at += end
+	return rest[:end]
 }
 
-// entries calls f at each entry of the object or list that begins here.
-func (in *jsonScanner) entries(f func() error) error {
+// open passes the bracket of an object or a list.
+func (in *jsonScanner) open() {
 	in.peek()
 	in.at++
+}
+
+// more reports whether there is another entry, and goes to it, or passes the end.
+func (in *jsonScanner) more() bool {
 	for {
 		switch in.peek() {
 		case ']', '}':
 			in.at++
-			return nil
+			return false
 		case ',':
 			in.at++
 		default:
-			if err := f(); err != nil {
-				return err
-			}
+			return true
 		}
 	}
 }
 
 // name passes a key and its colon.
-func (in *jsonScanner) name() (string, error) {
+func (in *jsonScanner) name() ([]byte, error) {
 	text := in.token()
 	in.peek()
 	in.at++
 	if bytes.IndexByte(text, '\\') < 0 {
-		return string(text[1 : len(text)-1]), nil
+		return text[1 : len(text)-1], nil
 	}
 	var name string
 	err := json.Unmarshal(text, &name)
-	return name, err
+	return []byte(name), err
 }
 
 // skip passes any value.
-func (in *jsonScanner) skip() error {
+func (in *jsonScanner) skip() {
 	switch in.peek() {
 	case '{':
-		return in.entries(func() error {
-			if _, err := in.name(); err != nil {
-				return err
-			}
-			return in.skip()
-		})
+		for in.open(); in.more(); in.skip() {
+			in.token()
+			in.peek()
+			in.at++
+		}
 	case '[':
-		return in.entries(in.skip)
+		for in.open(); in.more(); {
+			in.skip()
+		}
+	default:
+		in.token()
 	}
-	in.token()
-	return nil
 }
 
 func (s *shape) scan(in *jsonScanner) error {
 	c := in.peek()
 	switch {
 	case s.form == formOwn:
-		return in.skip()
+		in.skip()
+		return nil
+	case s.form <= formUint && s.form >= formBool && c != 'n':
+		in.token()
+		return nil
 	case c == 'n': // null
 		in.token()
 		return s.takeNull()
 	case s.form == formPointer:
 		return s.elem.scan(in)
 	case c == '{' && (s.form == formStruct || s.form == formMap || s.form == formOpen):
-		return in.entries(func() error { return s.scanEntry(in) })
+		return s.scanEntries(in)
 	case c == '[' && s.elem != nil:
 		return s.scanList(in)
 	case (c == '-' || c >= '0' && c <= '9') && (s.form == formFloat || s.form == formOpen):
 		return s.checkNumber(in.token())
 	}
-	return in.skip()
+	in.skip()
+	return nil
 }
 
 // takeNull refuses null for what cannot be nil: encoding/json would skip it.
@@ -137,41 +141,40 @@ func (s *shape) takeNull() error {
 	return fmt.Errorf("null is not a %s", s.goType)
 }
 
-func (s *shape) scanEntry(in *jsonScanner) error {
-	name, err := in.name()
-	if err != nil {
-		return err
-	}
-	of := s.elem
-	if s.form == formStruct {
-		of, err = s.fieldCalled(name)
-	} else if s.key.form == formInt || s.key.form == formUint {
-		err = s.checkKey(name)
-	}
-	switch {
-	case err != nil:
-		return err
-	case of == nil:
-		return in.skip()
-	}
-	if err := of.scan(in); err != nil {
-		return fmt.Errorf("%.80q: %w", name, err)
+func (s *shape) scanEntries(in *jsonScanner) error {
+	next := 0 // the fields come in their order, or in any
+	for in.open(); in.more(); {
+		name, err := in.name()
+		if err != nil {
+			return err
+		}
+		of := s.elem
+		switch {
+		case s.form == formStruct:
+			if next = s.field(name, next); next >= 0 {
+				of = s.fields[next].shape
+				next++
+			} else if of, next = nil, 0; s.hasLike(name) {
+				return fmt.Errorf("%.80q is the name of a field of %s but for its letter case", name, s.goType)
+			}
+		case s.key.form == formInt || s.key.form == formUint:
+			if err := s.checkKey(string(name)); err != nil {
+				return err
+			}
+		}
+		if of == nil {
+			in.skip()
+		} else if err := of.scan(in); err != nil {
+			return fmt.Errorf("%.80q: %w", name, err)
+		}
 	}
 	return nil
 }
 
-// fieldCalled returns the shape of that field, nil if there is none. One whose name differs
-// in its letter case alone would be filled as well.
-func (s *shape) fieldCalled(name string) (*shape, error) {
-	if i := s.field([]byte(name), 0); i >= 0 {
-		return s.fields[i].shape, nil
-	}
-	for _, f := range s.fields {
-		if bytes.EqualFold([]byte(f.name), []byte(name)) {
-			return nil, fmt.Errorf("%.80q is not the name of %s in %s: letter case counts", name, f.name, s.goType)
-		}
-	}
-	return nil, nil
+// hasLike reports whether there is a field whose name differs from name in its letter case
+// alone. It would be filled as well.
+func (s *shape) hasLike(name []byte) bool {
+	return slices.ContainsFunc(s.fields, func(f shapeField) bool { return strings.EqualFold(f.name, string(name)) })
 }
 
 // checkKey refuses keys such as "01", which would become one with "1".
@@ -190,17 +193,15 @@ func (s *shape) checkKey(name string) error {
 
 func (s *shape) scanList(in *jsonScanner) error {
 	n := 0
-	err := in.entries(func() error {
-		n++
+	for in.open(); in.more(); n++ {
 		if err := s.elem.scan(in); err != nil {
-			return fmt.Errorf("[%d]: %w", n-1, err)
+			return fmt.Errorf("[%d]: %w", n, err)
 		}
-		return nil
-	})
-	if err == nil && s.form == formArray {
-		err = s.checkLength(n)
 	}
-	return err
+	if s.form == formArray {
+		return s.checkLength(n)
+	}
+	return nil
 }
 
 // checkNumber refuses a number that a float would not hold: an integer with too many digits,

@@ -40,7 +40,10 @@ func (s *shape) take(data []byte, depth int) (rest []byte, err error) {
 		}
 		return s.takeIf(data, isText(tag))
 	case formBool:
-		return s.takeIf(data, tag == 0xc2 || tag == 0xc3)
+		if tag == 0xc2 || tag == 0xc3 {
+			return data[1:], nil
+		}
+		return nil, s.mismatch(data)
 	case formFloat:
 		return s.takeFloat(data)
 	case formStruct:
@@ -193,8 +196,20 @@ func (s *shape) takeFloat(data []byte) ([]byte, error) {
 
 func (s *shape) takeTime(data []byte) ([]byte, error) {
 	size, extension, ok := extensionIn(data)
-	fits := ok && extension == 0xff && (size == 4 || size == 8 || size == 12)
-	return s.takeIf(data, fits || data[0] == 0xc0)
+	switch {
+	case data[0] == 0xc0:
+		return data[1:], nil
+	case !ok || extension != 0xff || size != 4 && size != 8 && size != 12:
+		return nil, s.mismatch(data)
+	}
+	head := uint64(2)
+	if size == 12 {
+		head = 3
+	}
+	if uint64(len(data)) < head+size {
+		return nil, errCutShort
+	}
+	return data[head+size:], nil
 }
 
 // takeExtension takes one of that type. Bytes and maps are what was written before there
@@ -271,8 +286,11 @@ func (s *shape) takeList(data []byte, depth int) ([]byte, error) {
 	if err == nil && depth == maxDepth {
 		err = errTooDeep
 	}
+	small := s.elem.form == formInt || s.elem.form == formUint
 	for i := 0; i < entries && err == nil; i++ {
-		if rest, err = s.elem.take(rest, depth+1); err != nil && err != errCutShort && err != errTooDeep {
+		if small && len(rest) > 0 && rest[0] < 0x80 {
+			rest = rest[1:]
+		} else if rest, err = s.elem.take(rest, depth+1); err != nil && err != errCutShort && err != errTooDeep {
 			err = fmt.Errorf("[%d]: %w", i, err)
 		}
 	}
