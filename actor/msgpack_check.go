@@ -338,7 +338,9 @@ func (s *shape) takeStruct(data []byte, depth int) ([]byte, error) {
 	next := 0
 	for i := 0; i < entries && err == nil; i++ {
 		var name []byte
-		if name, rest, err = nameAt(rest); err != nil {
+		if end := lengthOfShortText(rest); end < len(rest) {
+			name, rest = rest[1:1+end], rest[1+end:]
+		} else if name, rest, err = nameAt(rest); err != nil {
 			return nil, err
 		}
 		next = s.field(name, next)
@@ -354,6 +356,15 @@ func (s *shape) takeStruct(data []byte, depth int) ([]byte, error) {
 		}
 	}
 	return rest, err
+}
+
+// lengthOfShortText returns how long the text at the start of data is; more than data has if
+// there is none, or a longer one.
+func lengthOfShortText(data []byte) int {
+	if len(data) == 0 || data[0]&0xe0 != 0xa0 {
+		return math.MaxInt
+	}
+	return int(data[0] & 0x1f)
 }
 
 // nameAt returns the text at the start of data.
