@@ -16,8 +16,13 @@ func (r *Ref[P]) bindTo(s *System) { r.recipient = s.bound(r.recipient) }
 
 func (a *Address) bindTo(s *System) { a.recipient = s.bound(a.recipient) }
 
-// MarshalText writes the path.
-func (a Address) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
+// MarshalText writes the path; see [Ref.MarshalText].
+func (a Address) MarshalText() ([]byte, error) {
+	if a.LocalOnly() {
+		return nil, Errorf(InvalidArgument, "%s is defined as actor.LocalOnly(): its Ref must not leave its node", a)
+	}
+	return []byte(a.String()), nil
+}
 
 // UnmarshalText reads a path; see [Ref.UnmarshalText].
 func (a *Address) UnmarshalText(text []byte) error {

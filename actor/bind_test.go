@@ -103,20 +103,14 @@ func TestReferencesInsideMessages(t *testing.T) {
 	}
 }
 
-// Wrapped has Refs that are embedded, by an unexported name too.
+// Wrapped has a Ref that is embedded, by an unexported name too.
 type Wrapped struct {
 	actor.Call[Lab, int]
 	With withRef
-	twice
+	around
 }
 
-// twice embeds two, so that the methods of neither are promoted.
-type twice struct {
-	withRef
-	holderRef
-}
-
-type holderRef struct{ peerRef }
+type around struct{ Inside withRef }
 
 func TestEmbeddedRef(t *testing.T) {
 	system := newSystem(t)
@@ -126,7 +120,7 @@ func TestEmbeddedRef(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := overTheWire(t, system, host, Wrapped{With: withRef{host}, twice: twice{withRef{host}, holderRef{host}}}); got != 1 || seen.With.peerRef != host {
+	if got := overTheWire(t, system, host, Wrapped{With: withRef{host}, around: around{withRef{host}}}); got != 1 || seen.With.peerRef != host || seen.Inside.peerRef != host {
 		t.Error(got, seen)
 	}
 }

@@ -44,6 +44,7 @@ type request interface {
 	carrier
 	// For those who bring the reply.
 	replyTarget() any
+	clearReply() bool // sets it to nil, if it can be
 	bindReply(s *System)
 	// For the asker beside the actor.
 	sender() *Context
@@ -67,6 +68,12 @@ func (k *call[Q, R]) payload() any             { return k.message }
 func (*call[Q, R]) messageType() reflect.Type  { return reflect.TypeFor[Q]() }
 
 func (k *call[Q, R]) replyTarget() any { return decodeTarget(&k.reply) }
+
+func (k *call[Q, R]) clearReply() bool {
+	var none R
+	k.reply = none
+	return reflect.TypeFor[R]().Kind() == reflect.Pointer
+}
 
 func (k *call[Q, R]) bindReply(s *System) { s.bind(reflect.TypeFor[R](), &k.reply) }
 

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"sync"
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -70,22 +71,47 @@ func (Protobuf) Decode(data []byte, target any) error {
 }
 
 // JSON encodes any message as JSON: protobuf messages by the protobuf mapping,
-// others by encoding/json.
-type JSON struct{}
+// others by encoding/json. What encoding/json would change without a word is an error: lists
+// that do not have the length of an array, names of fields in other letter case, null for
+// what cannot be nil, integers that a float would round, texts that are not UTF-8. JSON has
+// fewer kinds of values than Go: bytes, for one, are texts. See docs/encoding.md.
+type JSON struct {
+	shapes *sync.Map // of *jsonShape, by type; nil where they are not kept
+}
+
+// jsonShape is what a JSON finds out about a type.
+type jsonShape struct {
+	*shape
+	err error
+}
 
 // ContentType returns "application/json".
 func (JSON) ContentType() string { return "application/json" }
 
 // CheckType refuses what encoding/json leaves out without a word, or cannot decode:
 // see [MsgPack.CheckType].
-func (JSON) CheckType(t reflect.Type) error {
+func (j JSON) CheckType(t reflect.Type) error {
 	if protoType(t) != nil {
 		return nil
 	}
-	if err := newSurvey(jsonDialect()).look(t); err != nil {
-		return fmt.Errorf("json: %w", err)
+	return j.shapeOf(t).err
+}
+
+func (j JSON) shapeOf(t reflect.Type) *jsonShape {
+	if j.shapes != nil {
+		if known, ok := j.shapes.Load(t); ok {
+			return known.(*jsonShape)
+		}
 	}
-	return nil
+	found := new(jsonShape)
+	var err error
+	if found.shape, err = newSurvey(jsonDialect()).look(t); err != nil {
+		found.err = fmt.Errorf("json: %w", err)
+	}
+	if j.shapes != nil {
+		j.shapes.Store(t, found)
+	}
+	return found
 }
 
 // Append implements [Codec].
@@ -94,6 +120,9 @@ func (JSON) Append(dst []byte, message any) ([]byte, error) {
 		return protojson.MarshalOptions{}.MarshalAppend(dst, m)
 	}
 	out, err := json.Marshal(message)
+	if err == nil {
+		err = checkText(out)
+	}
 	if err != nil {
 		return dst, err
 	}
@@ -101,11 +130,21 @@ func (JSON) Append(dst []byte, message any) ([]byte, error) {
 }
 
 // Decode implements [Codec].
-func (JSON) Decode(data []byte, target any) error {
+func (j JSON) Decode(data []byte, target any) error {
 	if m := protoMessage(target); m != nil {
 		return protojson.UnmarshalOptions{DiscardUnknown: true, RecursionLimit: maxDepth}.Unmarshal(data, m)
 	}
-	return json.Unmarshal(data, target)
+	if err := json.Unmarshal(data, target); err != nil {
+		return err
+	}
+	of := j.shapeOf(reflect.TypeOf(target).Elem())
+	if of.err != nil {
+		return of.err
+	}
+	if err := of.checkJSON(data); err != nil {
+		return fmt.Errorf("json: it is not a %T: %w", target, err)
+	}
+	return nil
 }
 
 // guard turns a panic of user code that encodes or decodes into an error.

@@ -29,15 +29,15 @@ type choice struct {
 // NewCodecs returns the choice that [WithCodec] describes. preferred may be nil.
 func NewCodecs(preferred Codec) *Codecs {
 	c := &Codecs{plain: NewMsgPack(), proto: Protobuf{}, byType: map[string]Codec{}}
-	for _, known := range []Codec{c.plain, c.proto, JSON{}} {
+	inJSON := JSON{shapes: new(sync.Map)}
+	for _, known := range []Codec{c.plain, c.proto, inJSON} {
 		c.byType[known.ContentType()] = known
 	}
-	if preferred != nil {
+	if _, isJSON := preferred.(JSON); isJSON {
+		c.plain, c.proto = inJSON, inJSON
+	} else if preferred != nil {
 		c.byType[preferred.ContentType()] = preferred
 		c.plain = preferred
-		if _, isJSON := preferred.(JSON); isJSON {
-			c.proto = preferred
-		}
 	}
 	c.supports = strings.Join(slices.Sorted(maps.Keys(c.byType)), ", ")
 	return c

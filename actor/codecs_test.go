@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"math/big"
 	"net/netip"
 	"reflect"
 	"strings"
@@ -57,7 +56,24 @@ type (
 	}
 	EmbedsInterface struct{ proto.Message }
 	oneWay          struct{ n byte }
-	oneWayText      struct{ n byte }
+	partly          struct {
+		A      int
+		secret int
+	}
+	Dated struct { // would travel as a time
+		time.Time
+		Who string
+	}
+	Referring struct {
+		actor.Cast[Lab]
+		actor.Ref[Lab]
+		Who string
+	}
+	twice struct { // the methods of neither are promoted
+		time.Time
+		netip.Addr
+	}
+	oneWayText struct{ n byte }
 )
 
 func (o oneWay) MarshalBinary() ([]byte, error)   { return []byte{o.n}, nil }
@@ -90,7 +106,12 @@ func TestTypesThatWouldNotComeBackAreRefused(t *testing.T) {
 		{reflect.TypeFor[map[[2]any]string](), "interface", true},
 		{reflect.TypeFor[oneWay](), "UnmarshalBinary", true},
 		{reflect.TypeFor[oneWayText](), "", true},
-		{reflect.TypeFor[big.Int](), "big.Int", false},
+		{reflect.TypeFor[partly](), "secret of actor_test.partly", true},
+		{reflect.TypeFor[map[string][]*struct{ P partly }](), "P of", true},
+		{reflect.TypeFor[Dated](), "Time of actor_test.Dated", true},
+		{reflect.TypeFor[*Referring](), "Ref of actor_test.Referring", true},
+		{reflect.TypeFor[twice](), "Time of actor_test.twice", true},
+
 		{reflect.TypeFor[EmbedsBoth](), "embeds a protobuf message", true},
 		{reflect.TypeFor[*EmbedsBoth](), "embeds a protobuf message", true},
 		{reflect.TypeFor[[]EmbedsInterface](), "embeds a protobuf message", true},

@@ -197,7 +197,8 @@ func (c *Context) Children() []Address {
 }
 
 // Become replaces the handlers, until the next Become or a restart. It returns
-// InvalidArgument if b is not made for this actor's protocol and type.
+// InvalidArgument if b is not made for this actor's protocol and type, or has a message
+// that could not travel and the actor is not [LocalOnly].
 func (c *Context) Become(b *Behavior) error {
 	d := c.in.cell.def
 	switch {
@@ -207,6 +208,11 @@ func (c *Context) Become(b *Behavior) error {
 		return b.err
 	case b.protocol != d.protocol || b.instance != d.instance:
 		return Errorf(InvalidArgument, "a Behavior of protocol %s for %s does not fit actor %s", b.protocol, b.instance, c.in.cell)
+	}
+	if !d.localOnly {
+		if err := c.in.cell.system.checkTable(d.name, b.table); err != nil {
+			return err
+		}
 	}
 	c.in.cell.use(b.table)
 	return nil

@@ -28,6 +28,7 @@ type definition struct {
 	queue       func(dropped func(Envelope)) (mailbox.Queue[Envelope], error)
 	stashLimit  int
 	guard       func() error
+	localOnly   bool
 	known       string // to users by these words, instead of its path
 	invalid     error
 }
@@ -35,7 +36,8 @@ type definition struct {
 // Define describes an actor: name is what it is called unless [WithName] says
 // otherwise, create makes its value (again after each restart), and the handlers
 // say what it does with each message. A mistake, such as two handlers for one
-// message, is reported when the actor is spawned.
+// message, or a message that could not travel (see [LocalOnly]), is reported when the
+// actor is spawned.
 func Define[P, A any](name string, create func() A, handlers ...Handler[P, A]) Definition[P] {
 	d := &definition{
 		name:        name,

@@ -29,14 +29,17 @@ type Delivery struct {
 // message is refused, or held, see [Delivery]. An error means that the message was not
 // handled and Reply will not be called: NotFound, Unimplemented, InvalidArgument for a
 // payload that does not decode, FailedPrecondition for a call that the actor waits for
-// itself, or ResourceExhausted. What is held and then refused is told Reply, or becomes a
-// [DeadLetter].
+// itself or a message from another node to an actor that is [LocalOnly], or
+// ResourceExhausted. What is held and then refused is told Reply, or becomes a [DeadLetter].
 func (s *System) Deliver(ctx context.Context, d Delivery) error {
 	address, err := s.Lookup(d.Path, d.UID)
 	if err != nil {
 		return err
 	}
 	c := address.recipient.(*cell)
+	if c.def.localOnly && CallerOf(ctx).Node != "" {
+		return notRun(FailedPrecondition, "%s is defined as actor.LocalOnly(): it takes no messages from other nodes", c)
+	}
 	entry := c.handlerNamed(d.Message)
 	if entry == nil {
 		return c.unhandled(d.Message)
@@ -65,12 +68,17 @@ func (s *System) Deliver(ctx context.Context, d Delivery) error {
 	return c.deliver(e, &d)
 }
 
-// Encode appends the encoding of message to dst, in the content type it returns.
-// Its error is InvalidArgument.
+// Encode appends the encoding of message to dst, in the content type it returns. A nil
+// pointer, which only a reply can be, is the nil of MessagePack, whatever it points to: other
+// encodings have none. Its error is InvalidArgument.
 func (s *System) Encode(dst []byte, message any) (data []byte, contentType string, err error) {
+	of := reflect.ValueOf(message)
 	codec, err := s.codecs.For(reflect.TypeOf(message))
-	if err != nil {
+	switch {
+	case err != nil:
 		return dst, "", notRun(InvalidArgument, "%s", AsError(err).Message)
+	case of.Kind() == reflect.Pointer && of.IsNil():
+		return append(dst, msgPackNil), (*MsgPack)(nil).ContentType(), nil
 	}
 	err = guard("encoding", func() error {
 		data, err = codec.Append(dst, message)
@@ -82,12 +90,20 @@ func (s *System) Encode(dst []byte, message any) (data []byte, contentType strin
 	return data, codec.ContentType(), nil
 }
 
+// IsNil reports whether Encode made data of a nil pointer.
+func (s *System) IsNil(contentType string, data []byte) bool {
+	return len(data) == 1 && data[0] == msgPackNil && contentType == (*MsgPack)(nil).ContentType()
+}
+
 // DecodeReply fills the reply of a request that another node has answered. Its
 // error is InvalidArgument; the request has been handled by then.
 func (s *System) DecodeReply(e Envelope, contentType string, payload []byte) error {
 	k, ok := e.message.(request)
 	if !ok {
 		return Errorf(InvalidArgument, "%s has no reply", s.MessageName(e))
+	}
+	if s.IsNil(contentType, payload) && k.clearReply() {
+		return nil
 	}
 	target := k.replyTarget()
 	codec, err := s.codecs.decoder(contentType, reflect.TypeOf(target).Elem())

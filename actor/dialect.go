@@ -1,11 +1,15 @@
 package actor
 
 import (
+	"cmp"
 	"encoding"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
+	"slices"
+	"strings"
+	"time"
 
 	"github.com/ugorji/go/codec"
 )
@@ -13,30 +17,98 @@ import (
 // msgPackDialect is what [MsgPack] makes of types.
 func msgPackDialect() dialect {
 	return dialect{
-		name: "MarshalBinary",
-		own: func(t reflect.Type) (bool, error) {
-			if has[codec.Selfer](t) {
-				return true, nil
-			}
-			return pairOf[encoding.BinaryMarshaler, encoding.BinaryUnmarshaler](t)
-		},
+		name:     "MarshalBinary and UnmarshalBinary, or MarshalText and UnmarshalText",
+		own:      msgPackOwn,
 		key:      func(t reflect.Type) error { return checkKey(t, true) },
 		tag:      func(tag reflect.StructTag) (string, bool) { return nameIn(tag, "codec", "json") },
+		quoted:   func(reflect.StructTag) bool { return false },
+		omit:     `codec:"-"`,
 		protobuf: true,
+		text:     true,
 	}
+}
+
+func msgPackOwn(t reflect.Type) (form, bool, error) {
+	if has[codec.Selfer](t) || hasKeysOfNumbers(t) {
+		return formOwn, true, nil
+	}
+	if t == reflect.TypeFor[time.Time]() {
+		return formTime, true, nil
+	}
+	is, err := pairOf[encoding.BinaryMarshaler, encoding.BinaryUnmarshaler](t)
+	switch {
+	case !is || err != nil:
+		return 0, false, err
+	case isMisread(t):
+		return formExt, true, nil
+	}
+	return formBytes, true, nil
+}
+
+// isMisread reports whether the encoder would hand other memory than that of the value to
+// MarshalBinary: that of a struct or an array that is one pointer.
+func isMisread(t reflect.Type) bool {
+	return (t.Kind() == reflect.Struct || t.Kind() == reflect.Array) && isPointer(t)
+}
+
+// isPointer reports whether values of type t are one pointer in memory.
+func isPointer(t reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Map, reflect.Chan, reflect.Func, reflect.UnsafePointer:
+		return true
+	case reflect.Array:
+		return t.Len() == 1 && isPointer(t.Elem())
+	case reflect.Struct:
+		pointers := 0
+		for f := range t.Fields() {
+			switch {
+			case f.Type.Size() == 0:
+			case !isPointer(f.Type):
+				return false
+			default:
+				pointers++
+			}
+		}
+		return pointers == 1
+	}
+	return false
+}
+
+// structOptions is the field whose tag says how the encoder takes its struct.
+const structOptions = "_struct"
+
+func optionsOf(t reflect.Type) []string {
+	if t.Kind() != reflect.Struct {
+		return nil
+	}
+	f, ok := t.FieldByName(structOptions)
+	if !ok {
+		return nil
+	}
+	return strings.Split(cmp.Or(f.Tag.Get("codec"), f.Tag.Get("json")), ",")
+}
+
+// isList reports whether the fields of a struct travel as a list, by its options.
+func isList(t reflect.Type) bool { return slices.Contains(optionsOf(t), "toarray") }
+
+// hasKeysOfNumbers reports whether the names of the fields of a struct travel as numbers,
+// by its options.
+func hasKeysOfNumbers(t reflect.Type) bool {
+	return slices.ContainsFunc(optionsOf(t), func(o string) bool { return o == "int" || o == "uint" || o == "float" })
 }
 
 // jsonDialect is what encoding/json makes of types.
 func jsonDialect() dialect {
-	own := func(t reflect.Type) (bool, error) {
+	own := func(t reflect.Type) (form, bool, error) {
 		is, err := pairOf[json.Marshaler, json.Unmarshaler](t)
 		if is || err != nil {
-			return is, err
+			return formOwn, is, err
 		}
-		return pairOf[encoding.TextMarshaler, encoding.TextUnmarshaler](t)
+		is, err = pairOf[encoding.TextMarshaler, encoding.TextUnmarshaler](t)
+		return formOwn, is, err
 	}
 	return dialect{
-		name: "MarshalJSON or MarshalText",
+		name: "MarshalJSON and UnmarshalJSON, or MarshalText and UnmarshalText",
 		own:  own,
 		key: func(t reflect.Type) error {
 			switch t.Kind() {
@@ -49,7 +121,11 @@ func jsonDialect() dialect {
 			}
 			return fmt.Errorf("a %s as a key is no text in JSON; use a string, a whole number or a type with MarshalText", t)
 		},
-		tag:     func(tag reflect.StructTag) (string, bool) { return nameIn(tag, "json") },
+		tag: func(tag reflect.StructTag) (string, bool) { return nameIn(tag, "json") },
+		quoted: func(tag reflect.StructTag) bool {
+			return slices.Contains(strings.Split(tag.Get("json"), ",")[1:], "string")
+		},
+		omit:    `json:"-"`,
 		endless: true,
 	}
 }
@@ -91,7 +167,14 @@ func (m *MsgPack) checkValue(v reflect.Value, untyped bool, depth int) error {
 	if !v.IsValid() || !untyped && !m.plan(v.Type()).open {
 		return nil
 	}
-	if own, _ := msgPackDialect().own(v.Type()); own {
+	switch of := m.plan(v.Type()).shape; {
+	case of == nil:
+	case of.form == formTime:
+		return nil
+	case of.hasMethods() || protoType(v.Type()) != nil && v.Kind() == reflect.Struct:
+		if untyped {
+			return fmt.Errorf("an interface holds a %s, of which the decoder would not know the type; use a field of that type", v.Type())
+		}
 		return nil
 	}
 	switch v.Kind() {
@@ -108,9 +191,6 @@ func (m *MsgPack) checkValue(v reflect.Value, untyped bool, depth int) error {
 	case reflect.Map:
 		return m.checkMap(v, untyped, depth)
 	case reflect.Struct:
-		if protoType(v.Type()) != nil {
-			return nil
-		}
 		for i := range v.NumField() {
 			f := v.Type().Field(i)
 			if _, encoded := msgPackDialect().tag(f.Tag); !encoded || !f.IsExported() && !f.Anonymous {
@@ -131,9 +211,6 @@ func (m *MsgPack) checkHeld(v reflect.Value, depth int) error {
 	}
 	if err := m.plan(v.Type()).err; err != nil {
 		return fmt.Errorf("an interface holds a %s: %w", v.Type(), err)
-	}
-	if protoType(v.Type()) != nil {
-		return fmt.Errorf("an interface holds a %s, of which the decoder would not know the type; use a field of that type", v.Type())
 	}
 	return m.checkValue(v, true, depth+1)
 }

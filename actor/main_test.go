@@ -2,6 +2,7 @@ package actor_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"testing"
@@ -20,14 +21,24 @@ type Lab struct{}
 // Run is told.
 type Run struct {
 	actor.Cast[Lab]
+	here
 	Do func(*actor.Context) error
 }
 
 // Compute is asked.
 type Compute struct {
 	actor.Call[Lab, any]
+	here
 	Do func(*actor.Context) (any, error)
 }
+
+// here is what cannot travel, but says otherwise, so that subjects are not LocalOnly.
+type here struct{}
+
+func (here) MarshalBinary() ([]byte, error) { return nil, errors.New("it stays here") }
+func (here) UnmarshalBinary([]byte) error   { return errors.New("it stays here") }
+func (here) MarshalText() ([]byte, error)   { return nil, errors.New("it stays here") }
+func (here) UnmarshalText([]byte) error     { return errors.New("it stays here") }
 
 // Note is a plain message, which the subject hands to its script.
 type Note struct {

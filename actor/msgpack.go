@@ -1,8 +1,9 @@
 package actor
 
 import (
+	"bytes"
 	"cmp"
-	"errors"
+	"encoding"
 	"fmt"
 	"reflect"
 	"sync"
@@ -14,9 +15,15 @@ import (
 // default for messages that are not protobuf messages. Exported fields travel
 // under their names, or the name in a `codec:"name"` or `json:"name"` tag; fields
 // that the receiver does not know are ignored. A type with MarshalBinary and
-// UnmarshalBinary is encoded by them. A protobuf message inside another value with a
-// oneof, extensions or hidden fields is an extension of type 1 that holds its protobuf
-// bytes. Types that would not come back are refused; see [MsgPack.CheckType].
+// UnmarshalBinary is encoded by them; one that would not come back by itself, but has
+// MarshalText and UnmarshalText, is an extension of type 2 that holds its text. A protobuf
+// message inside another value with a oneof, extensions or hidden fields is an extension of
+// type 1 that holds its protobuf bytes. Types that would not come back are refused; see
+// [MsgPack.CheckType].
+//
+// What was encoded as one type decodes as another one only where that has the same value,
+// as a small number in a larger integer; else it is an error. Package codectest has the
+// relation, docs/encoding.md the table.
 type MsgPack struct {
 	handle *msgPackHandle
 	plans  sync.Map // of *msgPackPlan, by type
@@ -26,6 +33,7 @@ type MsgPack struct {
 type msgPackHandle struct {
 	shared   *codec.MsgpackHandle // of all, unless there are extensions
 	opaque   []reflect.Type       // protobuf messages that are extensions
+	own      []reflect.Type       // types that are extensions which their methods write
 	encoders sync.Pool            // of *encoder
 	decoders sync.Pool            // of *decoder
 }
@@ -33,8 +41,9 @@ type msgPackHandle struct {
 // msgPackPlan is how values of one type are encoded.
 type msgPackPlan struct {
 	handle *msgPackHandle
-	open   bool  // it can hold values of any type, or others of its own
-	err    error // why it is not encoded
+	shape  *shape // nil if there is none
+	open   bool   // it can hold values of any type, or others of its own
+	err    error  // why it is not encoded
 }
 
 // encoder is a codec.Encoder and what it writes to.
@@ -60,7 +69,6 @@ func newMsgPackHandle() *codec.MsgpackHandle {
 	h.MaxDepth = maxDepth
 	h.CheckCircularRef = true // else such a value would exhaust the stack
 	h.Canonical = true
-	h.RawToString = true
 	h.MapType = reflect.TypeFor[map[string]any]()
 	h.ErrorIfNoArrayExpand = true
 	return h
@@ -68,26 +76,32 @@ func newMsgPackHandle() *codec.MsgpackHandle {
 
 // with returns a handle whose extensions report their errors to failed.
 func (h *msgPackHandle) with(failed *error) *codec.MsgpackHandle {
-	if len(h.opaque) == 0 {
+	if h.shared != nil {
 		return h.shared
 	}
-	own := newMsgPackHandle()
+	extended := newMsgPackHandle()
 	for _, t := range h.opaque {
-		if err := own.SetBytesExt(t, protoExtension, protoExt{failed}); err != nil {
+		if err := extended.SetBytesExt(t, protoExtension, protoExt{failed}); err != nil {
 			*failed = err // never for a struct with a name
 		}
 	}
-	return own
+	for _, t := range h.own {
+		if err := extended.SetBytesExt(t, ownExtension, ownExt{failed}); err != nil {
+			*failed = err // never for a type with a name
+		}
+	}
+	return extended
 }
 
 // ContentType returns "application/msgpack".
 func (*MsgPack) ContentType() string { return "application/msgpack" }
 
 // CheckType refuses a type of which a part would be lost without a word, or could not be
-// decoded: a chan, func or complex number, an interface with methods, a struct all of
-// whose fields are unexported, fields of one name, an embedded pointer to an unexported
-// struct, MarshalBinary without UnmarshalBinary, a map whose keys are pointers, a struct
-// that embeds a protobuf message.
+// decoded: a chan, func or complex number, an interface with methods, an unexported field,
+// fields of one name, an embedded pointer to an unexported struct, MarshalBinary without
+// UnmarshalBinary, a map whose keys are pointers, a struct that embeds a protobuf message,
+// or, beside other fields, a type whose methods would encode it alone. Fields with the tag
+// `codec:"-"`, or called _, stay behind.
 func (m *MsgPack) CheckType(t reflect.Type) error {
 	if err := m.plan(t).err; err != nil {
 		return fmt.Errorf("msgpack: %w", err)
@@ -138,16 +152,16 @@ func (h *msgPackHandle) append(dst []byte, message any) ([]byte, error) {
 
 // Decode implements [Codec].
 func (m *MsgPack) Decode(data []byte, target any) error {
-	if err := checkMsgPack(data); err != nil {
-		return fmt.Errorf("msgpack: payload of %d bytes: %w", len(data), err)
-	}
 	t := reflect.TypeOf(target)
-	if t != nil && t.Kind() == reflect.Pointer {
-		t = t.Elem()
+	if t == nil || t.Kind() != reflect.Pointer {
+		return fmt.Errorf("msgpack: a %T is not a pointer to decode into", target)
 	}
-	plan := m.plan(t)
-	if errors.Is(plan.err, errEndless) {
+	plan := m.plan(t.Elem())
+	if plan.err != nil {
 		return fmt.Errorf("msgpack: %w", plan.err)
+	}
+	if err := plan.shape.check(data); err != nil {
+		return fmt.Errorf("msgpack: payload of %d bytes is not a %T: %w", len(data), target, err)
 	}
 	h := plan.handle
 	err := h.decode(data, target)
@@ -194,18 +208,21 @@ func (m *MsgPack) newPlan(t reflect.Type) *msgPackPlan {
 		return plan
 	}
 	s := newSurvey(msgPackDialect())
-	if plan.err = s.look(t); plan.err != nil {
+	if plan.shape, plan.err = s.look(t); plan.err != nil {
 		return plan
 	}
 	plan.open = s.open || s.recursive
-	if len(s.opaque) > 0 {
-		plan.handle = &msgPackHandle{opaque: s.opaque}
+	if len(s.opaque)+len(s.own) > 0 {
+		plan.handle = &msgPackHandle{opaque: s.opaque, own: s.own}
 	}
 	return plan
 }
 
-// protoExtension is the type of the MessagePack extension that holds a protobuf message.
-const protoExtension = 1
+// The types of our MessagePack extensions.
+const (
+	protoExtension = 1 // holds a protobuf message
+	ownExtension   = 2 // holds what the type's MarshalBinary, or MarshalText, wrote
+)
 
 // protoExt makes a protobuf message inside another value an extension. Its methods cannot
 // return an error.
@@ -223,4 +240,47 @@ func (x protoExt) ReadExt(target any, data []byte) {
 	if err := (Protobuf{}).Decode(data, target); err != nil {
 		*x.failed = err
 	}
+}
+
+// ownExt makes a value an extension that its methods write.
+type ownExt struct{ failed *error }
+
+func (x ownExt) WriteExt(v any) (data []byte) {
+	var err error
+	switch m := addressed(v).(type) {
+	case encoding.BinaryMarshaler:
+		data, err = m.MarshalBinary()
+	case encoding.TextMarshaler:
+		data, err = m.MarshalText()
+	}
+	if err != nil {
+		*x.failed = err
+	}
+	return append([]byte{}, data...) // never nil
+}
+
+func (x ownExt) ReadExt(target any, data []byte) {
+	data = bytes.Clone(data)
+	var err error
+	switch m := target.(type) {
+	case encoding.BinaryUnmarshaler:
+		err = m.UnmarshalBinary(data)
+	case encoding.TextUnmarshaler:
+		err = m.UnmarshalText(data)
+	}
+	if err != nil {
+		*x.failed = err
+	}
+}
+
+// addressed returns v if it is a pointer, and a pointer to a copy if not: the methods of a
+// type may be those of its pointer alone.
+func addressed(v any) any {
+	of := reflect.ValueOf(v)
+	if of.Kind() == reflect.Pointer {
+		return v
+	}
+	p := reflect.New(of.Type())
+	p.Elem().Set(of)
+	return p.Interface()
 }

@@ -5,44 +5,44 @@ import (
 	"fmt"
 )
 
+// msgPackNil is the encoding of nil.
+const msgPackNil = 0xc0
+
 var (
 	errCutShort = errors.New("it is cut short")
 	errTooDeep  = errors.New("it is nested too deep")
+
+	errOtherKind = errors.New("it is of another kind")
 )
 
 // checkMsgPack reports whether data is exactly one MessagePack value whose lengths
-// are true and whose depth is bounded. The decoder believes what a payload says of
-// itself: nine bytes could make it allocate 64 MB.
+// are true and whose depth is bounded.
 func checkMsgPack(data []byte) error {
-	var open [maxDepth]uint64 // values still to come on each level
-	open[0] = 1
-	for depth, rest := 0, data; ; {
-		for open[depth] == 0 {
-			if depth == 0 {
-				if len(rest) > 0 {
-					return fmt.Errorf("%d bytes follow the value", len(rest))
-				}
-				return nil
-			}
-			depth--
-		}
-		open[depth]--
-		size, values, err := msgPackHead(rest)
-		if err != nil {
-			return err
-		}
-		if size > uint64(len(rest)) || values > uint64(len(rest))-size {
-			return errCutShort
-		}
-		rest = rest[size:]
-		if values == 0 {
-			continue
-		}
-		if depth++; depth == maxDepth {
-			return errTooDeep
-		}
-		open[depth] = values
+	rest, err := takeAny(data, 1)
+	if err == nil && len(rest) > 0 {
+		err = followed(rest)
 	}
+	return err
+}
+
+func followed(rest []byte) error { return fmt.Errorf("%d bytes follow the value", len(rest)) }
+
+// takeAny returns what follows the value at the start of data, which is on that level.
+func takeAny(data []byte, depth int) (rest []byte, err error) {
+	size, values, err := msgPackHead(data)
+	switch {
+	case err != nil:
+		return nil, err
+	case size > uint64(len(data)) || values > uint64(len(data))-size:
+		return nil, errCutShort
+	case values > 0 && depth == maxDepth:
+		return nil, errTooDeep
+	}
+	rest = data[size:]
+	for ; values > 0 && err == nil; values-- {
+		rest, err = takeAny(rest, depth+1)
+	}
+	return rest, err
 }
 
 // msgPackHead returns how long the value at the start of data is, without the

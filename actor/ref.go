@@ -27,8 +27,9 @@ func (r Ref[P]) IsZero() bool { return r.recipient == nil }
 // String returns the path, or "" for the zero Ref.
 func (r Ref[P]) String() string { return r.Address().String() }
 
-// MarshalText writes the path.
-func (r Ref[P]) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+// MarshalText writes the path. The error is InvalidArgument for an actor that is
+// [LocalOnly].
+func (r Ref[P]) MarshalText() ([]byte, error) { return r.Address().MarshalText() }
 
 // UnmarshalText reads a path. A Ref that arrives inside a message is bound to
 // the receiving system by itself; any other use [Resolve].

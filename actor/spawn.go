@@ -1,10 +1,6 @@
 package actor
 
-import (
-	"maps"
-	"slices"
-	"strconv"
-)
+import "strconv"
 
 // Spawner starts actors: a [System] at the top, a handler's [Context] below its actor.
 type Spawner interface {
@@ -37,7 +33,8 @@ func WithUniqueName() SpawnOption {
 // Spawn starts an actor and returns its Ref at once: messages wait until it has
 // started. With a Context the actor becomes a child, which stops with its parent.
 // It returns AlreadyExists if the name is taken, InvalidArgument if the definition
-// or the name is not valid, and Unavailable if the system is stopping.
+// or the name is not valid, or a message or reply could not travel and the definition is
+// not [LocalOnly], and Unavailable if the system is stopping.
 func Spawn[P any](by Spawner, d Definition[P], options ...SpawnOption) (Ref[P], error) {
 	def, err := d.definition()
 	if err != nil {
@@ -63,24 +60,6 @@ func (s *System) Spawn(d Spawnable, options ...SpawnOption) (Address, error) {
 	return Address{c}, nil
 }
 
-// CheckTravel returns an error that names the message or the reply that d handles, but
-// which could not come from another node or go there; see [Codecs.For]. An actor that is
-// only met on its own node need not pass.
-func (s *System) CheckTravel(d Spawnable) error {
-	def, err := d.definition()
-	if err != nil {
-		return err
-	}
-	for _, name := range slices.Sorted(maps.Keys(def.table.byName)) {
-		for _, t := range def.table.byName[name].travels {
-			if _, err := s.codecs.For(t); err != nil {
-				return Errorf(InvalidArgument, "actor %q: the handler for %s: %s", def.name, name, AsError(err).Message)
-			}
-		}
-	}
-	return nil
-}
-
 func newSpawnConfig(options []SpawnOption) spawnConfig {
 	var config spawnConfig
 	for _, o := range options {
@@ -101,6 +80,11 @@ func (c *Context) spawn(d *definition, config spawnConfig) (*cell, error) {
 }
 
 func (s *System) launch(parent *incarnation, d *definition, config spawnConfig) (*cell, error) {
+	if !d.localOnly {
+		if err := s.checkTable(d.name, d.table); err != nil {
+			return nil, err
+		}
+	}
 	c, err := s.register(parent, d, config)
 	if err != nil {
 		return nil, err

@@ -196,6 +196,9 @@ func (in *inbound) caller(from *transport.Inbound, l *lane, v *wire.View) contex
 func (in *inbound) watch(from *transport.Inbound, l *lane, v *wire.View) {
 	id := v.ID
 	target, err := in.node.system.Lookup(l.paths.of(v.To), v.UID)
+	if err == nil && target.LocalOnly() {
+		err = actor.Errorf(actor.FailedPrecondition, "%s is defined as actor.LocalOnly(): it cannot be watched from other nodes", target)
+	}
 	if err != nil {
 		from.Send(failure(id, err))
 		return

@@ -52,6 +52,9 @@ func TestViewRefusesWhatWouldNotComeBack(t *testing.T) {
 	if _, err := persistence.Of[any](s, "").Put(t.Context(), "k", map[int]int{1: 1}); !errors.Is(err, persistence.ErrInvalid) {
 		t.Errorf("a value that an interface cannot be decoded to: %v", err)
 	}
+	if _, err := persistence.Of[*profile](s, "").Put(t.Context(), "k", nil); !errors.Is(err, persistence.ErrInvalid) {
+		t.Errorf("nil, which would come back as a pointer to nothing: %v", err)
+	}
 	if got := roundTrip(t, persistence.Of[any](s, "any/"), any("x")); got != "x" {
 		t.Errorf("got %v", got)
 	}

@@ -166,6 +166,9 @@ func (s *schema) decode(system *actor.System, r *Record) (any, error) {
 // decodeAs returns the value of type t in r.
 func decodeAs(system *actor.System, t reflect.Type, r *Record) (any, error) {
 	pointer := t.Kind() == reflect.Pointer
+	if pointer && system.IsNil(r.Metadata[contentTypeKey], r.Value) {
+		return reflect.Zero(t).Interface(), nil
+	}
 	if pointer {
 		t = t.Elem()
 	}

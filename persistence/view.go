@@ -217,6 +217,9 @@ func (v *View[T]) write(ctx context.Context, conditions []Condition, key string,
 	if v.invalid != nil {
 		return 0, v.invalid
 	}
+	if of := reflect.ValueOf(value); of.Kind() == reflect.Pointer && of.IsNil() {
+		return 0, fmt.Errorf("persistence: %w: record %s would be a nil %T: delete it instead", ErrInvalid, quote(v.store.prefix+key), value)
+	}
 	o := v.options(options)
 	var data []byte
 	err := contained("the codec", func() (err error) {

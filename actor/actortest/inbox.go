@@ -10,7 +10,7 @@ import (
 
 // Inbox is an actor of protocol P that keeps the messages of type M that it is
 // told. Its methods may be called concurrently, but [Inbox.Next] by one goroutine
-// at a time.
+// at a time. If an M could not travel, the Inbox is [actor.LocalOnly].
 type Inbox[P any, M actor.Message[P]] struct {
 	ref actor.Ref[P]
 
@@ -23,8 +23,11 @@ type Inbox[P any, M actor.Message[P]] struct {
 func NewInbox[P any, M actor.Message[P]](t testing.TB, by actor.Spawner, options ...actor.SpawnOption) *Inbox[P, M] {
 	t.Helper()
 	inbox := &Inbox[P, M]{arrived: make(chan struct{}, 1)}
-	ref, err := actor.Spawn(by, actor.Define("inbox", func() *Inbox[P, M] { return inbox },
-		actor.OnCast((*Inbox[P, M]).keep)), options...)
+	d := actor.Define("inbox", func() *Inbox[P, M] { return inbox }, actor.OnCast((*Inbox[P, M]).keep))
+	ref, err := actor.Spawn(by, d, options...)
+	if err != nil { // an M may be one that cannot travel
+		ref, err = actor.Spawn(by, d.With(actor.LocalOnly()), options...)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

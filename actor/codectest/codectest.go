@@ -15,12 +15,26 @@ import (
 // Run tests codec with samples, which are pointers to messages that it can encode.
 // Without samples it uses structs with fields of the usual kinds. Two messages
 // count as equal if reflect.DeepEqual or their encodings say so.
+//
+// Without samples it is also tried with values of one kind that are decoded as another one.
+// It may refuse; if it does not, what comes back has the same value:
+//
+//   - numbers are equal, or written alike in decimal, as a float32 and a float64 may be;
+//   - lists have the same length and elements, and bytes are numbers;
+//   - maps have the same keys, as texts, and values; a struct is a map of its fields, and a
+//     struct that is decoded has what its own fields are called, and zero where there is none;
+//   - a pointer is what it points to, an interface what it holds;
+//   - nothing (a nil pointer, slice, map or interface) is nothing, or the zero value of a
+//     type whose methods encode it;
+//   - bytes are their text in base64; a value whose methods encode it is the text, or are the
+//     bytes, that they write.
 func Run(t *testing.T, codec actor.Codec, samples ...any) {
 	t.Helper()
-	if len(samples) == 0 {
-		samples = plainSamples()
-	}
 	s := &suite{codec: codec, samples: samples}
+	if len(samples) == 0 {
+		s.samples = plainSamples()
+		t.Run("no value becomes another one", s.pairs)
+	}
 	t.Run("the content type names the encoding", s.contentType)
 	t.Run("what is encoded decodes", s.roundTrip)
 	t.Run("Append keeps what was there", s.appends)

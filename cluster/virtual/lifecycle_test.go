@@ -142,6 +142,9 @@ func TestWhatCannotBeServedIsRefused(t *testing.T) {
 		wantCode(t, "a zero definition", Serve(n, actor.Definition[Room]{}), actor.InvalidArgument)
 		wantCode(t, "a kind with a colon", Serve(n, s.ledger.definition("a:b")), actor.InvalidArgument)
 		wantCode(t, "no function", Serve(n, actor.Define[Room, *room]("room", nil)), actor.InvalidArgument)
+		wantCode(t, "an actor of this node alone", Serve(n, s.ledger.definition("room").With(actor.LocalOnly())), actor.InvalidArgument)
+		_, err := Singleton(n, s.ledger.definition("room").With(actor.LocalOnly()))
+		wantCode(t, "a singleton of this node alone", err, actor.InvalidArgument)
 		wantCode(t, "no shards", Serve(n, s.ledger.definition("room"), Shards(0)), actor.InvalidArgument)
 		wantCode(t, "a negative timeout", Serve(n, s.ledger.definition("room"), IdleTimeout(-1)), actor.InvalidArgument)
 		wantCode(t, "no hand-overs", Serve(n, s.ledger.definition("room"), MaxHandovers(0)), actor.InvalidArgument)
@@ -158,7 +161,7 @@ func TestWhatCannotBeServedIsRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 		wantCode(t, "after leaving", Serve(n, s.ledger.definition("other")), actor.Unavailable)
-		_, err := actor.Ask(within(t, time.Minute), roomOf(n, "k"), Add{})
+		_, err = actor.Ask(within(t, time.Minute), roomOf(n, "k"), Add{})
 		wantCode(t, "asked after leaving", err, actor.Unavailable)
 	})
 }
