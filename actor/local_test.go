@@ -64,6 +64,8 @@ type (
 	Token struct{ of *string }
 )
 
+var _ = furtiveDeep{secret: 1} // nobody else does anything with it
+
 func (s Seal) MarshalText() ([]byte, error)     { return []byte("seal " + s.text), nil }
 func (s *Seal) UnmarshalText(text []byte) error { s.text = string(text[5:]); return nil }
 
