@@ -2,6 +2,7 @@ package cluster_test
 
 import (
 	"log/slog"
+	"os"
 	"strings"
 	"testing"
 
@@ -10,6 +11,12 @@ import (
 )
 
 func TestAVariableThatIsNoKeyIsWarnedOf(t *testing.T) {
+	for _, variable := range os.Environ() { // such as those that the tests of the project have
+		if name, value, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "TROUPE_") {
+			t.Setenv(name, value) // and have it back afterwards
+			os.Unsetenv(name)
+		}
+	}
 	t.Setenv("TROUPE_SEEDZ", "10.0.0.1:7420")
 	t.Setenv("TROUPE_SERVICE_HOST", "10.96.0.7")
 	t.Setenv("TROUPE_PORT", "tcp://10.96.0.7:80")

@@ -29,7 +29,7 @@ var (
 	seed   = flag.Uint64("seed", 1, "of the faults")
 	rounds = flag.Uint64("rounds", 1, "how many seeds from there on")
 	kinds  = flag.String("kinds", "", "of faults: words of their names, with commas between them; all if empty")
-	length = flag.Duration("chaos", 20*time.Second, "how long faults happen, in the time of the test")
+	length = flag.Duration("chaos", 12*time.Second, "how long faults happen, in the time of the test")
 )
 
 func TestThePromisesHoldInMemory(t *testing.T) {

@@ -1,7 +1,6 @@
 package consensus
 
 import (
-	"os"
 	"testing"
 	"testing/synctest"
 
@@ -24,7 +23,7 @@ func TestCoreIsAStore(t *testing.T) {
 		{"FourthWithoutReplica", 4, func(nodes []*node) *node { return pick(nodes, false, false) }, false},
 		{"FifthWithoutReplica", 5, func(nodes []*node) *node { return pick(nodes, false, false) }, true},
 	} {
-		if test.thorough && os.Getenv("TROUPE_THOROUGH") == "" {
+		if test.thorough && !thorough() {
 			continue
 		}
 		t.Run(test.name, func(t *testing.T) {

@@ -3,6 +3,3 @@
 package consensus
 
 const raceEnabled = false
-
-// seeds returns how many a test tries of those that it has.
-func seeds(all uint64) uint64 { return all }
