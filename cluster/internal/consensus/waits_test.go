@@ -74,6 +74,8 @@ func TestWaitsThatBeginAgainAreRareInTheLog(t *testing.T) {
 			t.Errorf("there are %d notices in 5 minutes:\n%s", n, logged.String())
 		}
 		<-time.After(time.Hour)
+		w.mu.Lock()
+		defer w.mu.Unlock()
 		if len(w.byWhat) != 0 {
 			t.Errorf("%d waits are left", len(w.byWhat))
 		}
