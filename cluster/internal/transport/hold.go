@@ -10,7 +10,8 @@ import (
 // under way when it became full comes on top.
 const window = 256 << 10
 
-// maxHolds is how many receivers that have room again a lane remembers.
+// maxHolds is how many receivers that have room again a lane remembers, or as many as have
+// none, if these are more.
 const maxHolds = 1024
 
 // hold is what a lane knows of a receiver that has been full. Inbound.mu guards it.
@@ -35,7 +36,8 @@ func (in *Inbound) Holds() bool { return hasLimits(in.spoken) }
 
 // Hold says that a cast with so many bytes of payload, from this stream, has to wait for
 // room at its receiver, until release is called, once. The sender is told to send that
-// receiver no more than the handler can keep. Needs Holds. It never blocks.
+// receiver no more than the handler can keep, unless it has been told of as many as it
+// remembers. Needs Holds. It never blocks.
 func (in *Inbound) Hold(to string, uid uint64, payload int) (release func()) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -44,6 +46,9 @@ func (in *Inbound) Hold(to string, uid uint64, payload int) (release func()) {
 	size := uint64(spent(payload))
 	if h == nil {
 		in.forgetHolds()
+		if len(in.holds) >= maxAllowances {
+			return func() {}
+		}
 		h = &hold{receiver: r, held: size}
 		if in.holds == nil {
 			in.holds = make(map[receiver]*hold)
@@ -61,9 +66,9 @@ func (in *Inbound) Hold(to string, uid uint64, payload int) (release func()) {
 	})
 }
 
-// forgetHolds forgets the receivers that have room, when there are many.
+// forgetHolds forgets the receivers that have room, after many others.
 func (in *Inbound) forgetHolds() {
-	if len(in.holds) < maxHolds {
+	if in.forgetIn--; in.forgetIn > 0 {
 		return
 	}
 	for r, h := range in.holds {
@@ -72,9 +77,12 @@ func (in *Inbound) forgetHolds() {
 			in.pushRoom(r, unlimited)
 		}
 	}
+	in.forgetIn = max(maxHolds, len(in.holds))
 }
 
 // counted notes a cast to a receiver that has been full. It is called before the handler.
+// A sender begins anew with each stream, and when its bound was taken back, but what it has
+// queued by then still has the totals of before. They are beyond what it was told since.
 func (in *Inbound) counted(v *wire.View) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
@@ -82,8 +90,8 @@ func (in *Inbound) counted(v *wire.View) {
 	if h == nil {
 		return // forgotten: the sender will know soon
 	}
-	if v.Total < h.total { // the sender has begun anew
-		h.told = 0
+	if v.Total >= h.told+uint64(spent(len(v.Payload))) {
+		return
 	}
 	h.total = v.Total
 	if !h.due {

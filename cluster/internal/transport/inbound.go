@@ -57,6 +57,7 @@ type Inbound struct {
 	room      chan struct{}      // wakes the receiver when the queue has drained
 	holds     map[receiver]*hold // receivers that have been full
 	due       []*hold            // who has got something since that was last seen to
+	forgetIn  int                // after how many further holds some are forgotten
 	flushed   chan struct{}      // not nil while flush waits: closed when all is sent
 }
 

@@ -62,6 +62,7 @@ func (l *lane) expel() {
 		}
 		return true
 	})
+	l.serve() // perhaps nothing is left that would be sent before
 	l.mu.Unlock()
 	for _, f := range settle {
 		f()

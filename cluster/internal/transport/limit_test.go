@@ -226,3 +226,39 @@ func TestALimitThatIsNoSizeIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// Senders that wait for the queue are served when what was before them is refused.
+func TestWhoWaitsBehindWhatIsTooLargeGoesOn(t *testing.T) {
+	arrived := make(chan string, 1)
+	s := server(t, Config{MaxMessage: 1 << 20, Handler: handler{receive: func(_ *Inbound, e *wire.View) { arrived <- string(e.Message) }}})
+	gate, lost := make(chan struct{}), make(chan error, 1)
+	p := client(t, Config{Lanes: 1, MaxMessage: 4 << 20, Dropped: func(_, _, _ string, err error) { lost <- err },
+		Dial: func(ctx context.Context, address string) (net.Conn, error) {
+			<-gate
+			return new(net.Dialer).DialContext(ctx, "tcp", address)
+		}}).peer(s)
+	l := p.lanes[0]
+	tell := func(message string, size int) <-chan error {
+		told := make(chan error, 1)
+		go func() {
+			told <- p.TellContext(t.Context(), &wire.Envelope{To: "a", Message: message, Payload: make([]byte, size)})
+		}()
+		return told
+	}
+	if err := must(t, tell("first", 3<<20), "the one that finds room"); err != nil {
+		t.Fatal(err)
+	}
+	second := tell("second", 3<<20)
+	awaitLane(l, func() bool { return l.waiting.Len() == 1 })
+	third := tell("third", 1<<10)
+	awaitLane(l, func() bool { return l.waiting.Len() == 2 })
+	close(gate)
+	wantKind(t, must(t, lost, "the first"), NotSent, ErrTooLarge)
+	wantKind(t, must(t, second, "the second"), NotSent, ErrTooLarge)
+	if err := must(t, third, "the third"); err != nil {
+		t.Error(err)
+	}
+	if got := must(t, arrived, "the third to arrive"); got != "third" {
+		t.Errorf("%s has arrived", got)
+	}
+}

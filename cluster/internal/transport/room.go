@@ -59,7 +59,7 @@ func (w *waiter) settle(err error) {
 	w.queued <- err
 }
 
-// A wait of that length is logged, at most once in the second for each lane.
+// A wait of the first length is logged, at most once in the second for each lane.
 const (
 	longWait    = 2 * time.Second
 	reportPause = time.Minute
@@ -85,7 +85,7 @@ func (p *Peer) TellContext(ctx context.Context, e *wire.Envelope) error {
 		case err := <-w.queued:
 			return err
 		case <-timer.C:
-			l.report(w)
+			timer.Reset(l.report(w))
 		case <-ctx.Done():
 			if err := l.giveUp(ctx, w); err != nil {
 				return err
@@ -267,15 +267,19 @@ func (l *lane) roomOf(w *waiter) string {
 	return "at the receiver " + w.envelope.To
 }
 
-// report logs that a sender has waited for long.
-func (l *lane) report(w *waiter) {
+// report logs that a sender has waited for long, unless another one of the lane has lately.
+// It returns when to call it again.
+func (l *lane) report(w *waiter) (pause time.Duration) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	now := time.Now()
-	if w.line == nil || now.Sub(l.reported) < reportPause {
-		return
+	if pause = reportPause - now.Sub(l.reported); w.line == nil || pause > 0 {
+		l.mu.Unlock()
+		return max(pause, longWait)
 	}
 	l.reported = now
-	l.peer.transport.cfg.Logger.Warn("messages to another node wait for room "+l.roomOf(w),
-		"node", l.peer.node, "to", w.envelope.To, "message", w.envelope.Message, "waiting", w.line.Len())
+	what, waiting := l.roomOf(w), w.line.Len()
+	l.mu.Unlock() // the logger is the user's
+	l.peer.transport.cfg.Logger.Warn("messages to another node wait for room "+what,
+		"node", l.peer.node, "to", w.envelope.To, "message", w.envelope.Message, "waiting", waiting)
+	return reportPause
 }

@@ -3,6 +3,8 @@ package transport
 import (
 	"context"
 	"errors"
+	"io"
+	"log/slog"
 	"math"
 	"net"
 	"runtime"
@@ -370,5 +372,100 @@ func TestTooManyReceiversWithABoundEndTheStream(t *testing.T) {
 	}
 	if err := l.allow(&wire.View{UID: 0, Total: unlimited}); err != nil || len(l.allowances) != maxAllowances-1 {
 		t.Error(len(l.allowances), err)
+	}
+}
+
+// What was counted for an earlier stream, and goes out with the next one, allows nothing.
+func TestTotalsOfAnEarlierStreamCountForNothing(t *testing.T) {
+	k := &keeper{full: func(string) bool { return true }}
+	s := server(t, Config{Handler: handler{receive: k.receive}})
+	gate := make(chan struct{})
+	p := client(t, Config{Lanes: 1, Dial: func(ctx context.Context, address string) (net.Conn, error) {
+		<-gate
+		return new(net.Dialer).DialContext(ctx, "tcp", address)
+	}}).peer(s)
+	l := p.lanes[0]
+	l.mu.Lock()
+	l.allowances = map[receiver]*allowance{{"full", 0}: {sent: 1 << 30, upTo: 1 << 31}}
+	l.mu.Unlock()
+	message := func() *wire.Envelope { return &wire.Envelope{To: "full", Payload: make([]byte, 1<<10)} }
+	for range 10 {
+		if err := p.Tell(message()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	l.mu.Lock()
+	l.forgetAllowances() // as a stream does that ends before they are sent
+	l.mu.Unlock()
+	close(gate)
+	for range 2 { // the Room of a frame comes after it
+		if _, err := ask(p, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	told, err := 0, error(nil)
+	for told < 2*window>>10 {
+		if err = p.Tell(message()); err != nil {
+			break
+		}
+		told++
+	}
+	if wantKind(t, err, NotSent, ErrReceiverFull); told == 0 || told > window>>10 {
+		t.Errorf("%d KiB were sent, with a window of %d", told, window>>10)
+	}
+	k.drain()
+	if err := p.TellContext(t.Context(), message()); err != nil {
+		t.Error(err)
+	}
+}
+
+// More receivers can be full than the other node remembers.
+func TestTheOtherNodeIsToldOfAsManyReceiversAsItRemembers(t *testing.T) {
+	tr := &Transport{cfg: Config{QueueBytes: 8 << 20}}
+	in := &Inbound{transport: tr, queue: queue{buffers: &tr.buffers}}
+	var release func()
+	for n := range uint64(maxAllowances + 10) {
+		release = in.Hold("a", n, 1)
+	}
+	if release(); len(in.holds) != maxAllowances {
+		t.Errorf("it is told of %d, and remembers %d", len(in.holds), maxAllowances)
+	}
+}
+
+// probe is a log that looks at something with each line.
+type probe struct {
+	slog.Handler
+	look func()
+}
+
+func (p probe) Handle(context.Context, slog.Record) error {
+	p.look()
+	return nil
+}
+
+func TestALongWaitIsLoggedWithoutALock(t *testing.T) {
+	var l *lane
+	lines, locked := 0, false
+	c := client(t, Config{Logger: slog.New(probe{slog.NewTextHandler(io.Discard, nil), func() {
+		lines++
+		if locked = !l.mu.TryLock(); !locked {
+			l.mu.Unlock()
+		}
+	}})})
+	l = c.Peer("server", "nowhere:1", 1).lanes[0]
+	var waiters [2]*waiter
+	for i := range waiters {
+		waiters[i] = &waiter{queued: make(chan error, 1)}
+		waiters[i].join(&l.waiting)
+	}
+	if pause := l.report(waiters[0]); lines != 1 || locked || pause != reportPause {
+		t.Errorf("%d lines, with the lock: %t, and again after %v", lines, locked, pause)
+	}
+	if pause := l.report(waiters[1]); lines != 1 || pause <= 0 || pause > reportPause {
+		t.Errorf("%d lines, and again after %v", lines, pause)
+	}
+	l.reported = l.reported.Add(-reportPause)
+	if l.report(waiters[1]); lines != 2 {
+		t.Errorf("%d lines, the second wait is never logged", lines)
 	}
 }
