@@ -47,7 +47,7 @@ type cell struct {
 
 	now    atomic.Pointer[incarnation]
 	halted atomic.Bool           // told to stop
-	held   atomic.Pointer[held]  // nil until the mailbox was full for another node
+	held   atomic.Pointer[held]  // nil until a message had to wait for room in the mailbox
 	become atomic.Pointer[table] // the table, for Deliver; nil for the definition's
 }
 
@@ -99,7 +99,7 @@ func (c *cell) Tell(e Envelope) error {
 	if ctx == nil {
 		err = c.process.TryPost(e)
 	} else {
-		err = c.process.Post(ctx, e)
+		err = c.post(ctx, e)
 	}
 	if err != nil {
 		return c.refused(ctx, err)
@@ -119,7 +119,7 @@ func (c *cell) Ask(e Envelope) error {
 	ctx := k.context()
 	w := c.system.waiters.Get().(*waiter)
 	attempt := k.begin(w)
-	if err := c.process.Post(ctx, Envelope{message: attempt}); err != nil {
+	if err := c.post(ctx, Envelope{message: attempt}); err != nil {
 		c.system.waiters.Put(w)
 		return c.refused(ctx, err)
 	}

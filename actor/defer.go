@@ -135,7 +135,7 @@ func (in *incarnation) piped(lifetime context.Context, message any) {
 	case lifetime.Err() != nil:
 		c.system.undelivered(e, c, notRun(Unavailable, "%s has stopped or restarted", c))
 	default:
-		if err := c.process.Post(lifetime, e); err != nil {
+		if err := c.post(lifetime, e); err != nil {
 			c.system.undelivered(e, c, c.refused(lifetime, err))
 		}
 	}

@@ -22,6 +22,10 @@ type Delivery struct {
 	// long as the actor lives. It is called when the wait begins, with this Delivery, and
 	// what it returns, if not nil, when the wait is over. Neither must block.
 	Held func(Delivery) (settled func())
+	// Gone, if not nil, takes what was held, has no Reply, and finds that its actor has
+	// ended, with its sender's context. It may keep the payload, and must not block. Its
+	// error makes the message a [DeadLetter].
+	Gone func(context.Context, Delivery) error
 }
 
 // Deliver decodes a message and queues it. ctx is what the handler sees; see

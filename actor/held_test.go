@@ -1,8 +1,13 @@
 package actor_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -171,5 +176,99 @@ func TestAQueueThatPanicsLosesWhatItWasGivenAlone(t *testing.T) {
 			t.Errorf("%d held, %d settled, dead letters: %v", begun, settled, dead.get())
 		}
 		close(release)
+	})
+}
+
+// An asker that has given up costs nothing, even if what is held before its request waits
+// for ever.
+func TestRequestsThatWereGivenUpAreNotHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		notes := 0
+		system := newSystem(t)
+		release := block(t, spawn(t, system, script{
+			options: bounded(1, mailbox.Block),
+			note:    func(*actor.Context, Note) error { notes++; return nil },
+		}))
+		var begun, settled int
+		for n := range 2 { // one fills the mailbox
+			if err := system.Deliver(t.Context(), heldNote(t, system, n, &begun, &settled)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var over, canceled, answered atomic.Int64
+		ask := func(ctx context.Context) {
+			err := system.Deliver(ctx, actor.Delivery{
+				Path: "subject", Message: "actor_test.Handled", ContentType: "application/json", Payload: []byte("{}"),
+				Held: func(actor.Delivery) func() { return func() { over.Add(1) } },
+				Reply: func(_ any, err error) {
+					switch actor.CodeOf(err) {
+					case actor.OK:
+						answered.Add(1)
+					case actor.Canceled:
+						canceled.Add(1)
+					}
+				},
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		const askers = 10_000
+		ask(t.Context())
+		for range askers {
+			ctx, cancel := context.WithCancel(t.Context())
+			ask(ctx)
+			cancel()
+		}
+		ask(t.Context())
+		synctest.Wait()
+		if left := askers - int(canceled.Load()); left > 100 || canceled.Load() != over.Load() || answered.Load() != 0 {
+			t.Errorf("%d that were given up are held, %d waits are over, %d were answered", left, over.Load(), answered.Load())
+		}
+		release()
+		synctest.Wait()
+		if notes != 2 || canceled.Load() != askers || answered.Load() != 2 || over.Load() != askers+2 || settled != begun {
+			t.Errorf("%d notes, %d requests canceled, %d answered, %d waits over", notes, canceled.Load(), answered.Load(), over.Load())
+		}
+	})
+}
+
+// A sender on the node of the actor that waits for long is in the log, as one on another node.
+func TestALongWaitForRoomIsLogged(t *testing.T) {
+	const notice = "a sender waits for room in the mailbox of an actor"
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		system := newSystem(t, actor.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+		ref := spawn(t, system, script{
+			options: bounded(1, mailbox.Block),
+			note:    func(*actor.Context, Note) error { return nil },
+		})
+		release := block(t, ref)
+		tell(t, ref, Note{})
+		var waiting sync.WaitGroup
+		for range 10 {
+			waiting.Go(func() {
+				if err := actor.TellContext(t.Context(), ref, Note{}); err != nil {
+					t.Error(err)
+				}
+			})
+			waiting.Go(func() {
+				if _, err := actor.Ask(t.Context(), ref, Handled{}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		<-time.After(1900 * time.Millisecond)
+		synctest.Wait()
+		if log.Len() > 0 {
+			t.Errorf("too early: %s", log.String())
+		}
+		<-time.After(time.Hour)
+		synctest.Wait()
+		if said := log.String(); strings.Count(said, notice) != 1 || !strings.Contains(said, "actor=subject") {
+			t.Errorf("it logged %s", said)
+		}
+		release()
+		waiting.Wait()
 	})
 }
