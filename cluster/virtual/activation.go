@@ -146,6 +146,7 @@ func (k *kind) deliver(ctx context.Context, d actor.Delivery) error {
 	if s == nil {
 		return notHere(d.Path, "its node does not serve the kind")
 	}
+	d.Gone = k.again // what its mailbox has no room for goes to the next activation
 	for range maxEndings {
 		a, err := s.find(d.Path)
 		if err != nil {

@@ -19,6 +19,7 @@ type kind struct {
 	backlog   backlog
 	doubt     doubt
 	following sync.Once
+	again     func(context.Context, actor.Delivery) error // deliver
 
 	mu      sync.Mutex
 	changed chan struct{} // closed at the next change of the table
@@ -26,6 +27,7 @@ type kind struct {
 
 func newKind(x *extension, name string) *kind {
 	k := &kind{extension: x, name: name, changed: make(chan struct{})}
+	k.again = k.deliver
 	k.table.Store(&table{})
 	return k
 }

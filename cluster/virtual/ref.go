@@ -67,12 +67,49 @@ func (r ref) Tell(e actor.Envelope) error {
 	if err != nil {
 		return err
 	}
-	if o := k.table.Load().owner(r.name); o.known() && !k.backlog.holds(r.name) {
-		if err := r.tell(k, o.Node, e); err == nil || !isUntaken(err, nil) {
+	if sent, err := r.tellNow(k, e); sent {
+		return err
+	}
+	err = k.keep(r.name, letter{envelope: e})
+	if ctx := e.Context(); ctx != nil && actor.CodeOf(err) == actor.ResourceExhausted {
+		return r.tellPatiently(ctx, k, e, err)
+	}
+	return err
+}
+
+// tellNow reports whether e was sent: the actor can be reached, and nothing waits for that
+// before e.
+func (r ref) tellNow(k *kind, e actor.Envelope) (sent bool, err error) {
+	o := k.table.Load().owner(r.name)
+	if !o.known() || k.backlog.holds(r.name) {
+		return false, nil
+	}
+	err = r.tell(k, o.Node, e)
+	return err == nil || !isUntaken(err, nil), err
+}
+
+// tellPatiently waits for room among the messages that wait. last says that there is none.
+func (r ref) tellPatiently(ctx context.Context, k *kind, e actor.Envelope, last error) error {
+	waiting := r.extension.node.Waiting(slog.LevelWarn, fmt.Sprintf("virtual: senders to actors of the kind %q wait", k.name))
+	defer waiting.Done()
+	pause := time.NewTicker(heldPause)
+	defer pause.Stop()
+	for {
+		waiting.Because(last)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			return refusal(actor.CodeOf(ctx.Err()), "the virtual actor %s was not told in time: %v", refPath(r.name), last)
+		case <-r.extension.ctx.Done():
+			return errLeft(r.extension.node)
+		}
+		if sent, err := r.tellNow(k, e); sent {
 			return err
 		}
+		if last = k.keep(r.name, letter{envelope: e}); actor.CodeOf(last) != actor.ResourceExhausted {
+			return last
+		}
 	}
-	return k.keep(r.name, letter{envelope: e})
 }
 
 func (r ref) tell(k *kind, node string, e actor.Envelope) error {

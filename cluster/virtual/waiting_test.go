@@ -84,6 +84,39 @@ func TestRequestsWaitWithinTheirDeadlinesWhileTheirActorMoves(t *testing.T) {
 	})
 }
 
+// What waits for room in the mailbox of an activation that ends goes to the next one.
+func TestWhatIsHeldForAnEndingActivationReachesTheNext(t *testing.T) {
+	play(t, 2, func(t *testing.T, s *stage) {
+		if err := Serve(s.Node(0), s.ledger.definition("room").With(actor.BoundedMailbox(1, mailbox.Block))); err != nil {
+			t.Fatal(err)
+		}
+		s.settle()
+		held, end := s.occupy("k")
+		var want []int
+		for n := range 20 {
+			want = append(want, n)
+			if err := actor.TellContext(within(t, time.Minute), roomOf(s.Node(1), "k"), Note{N: n}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		<-time.After(time.Second) // all have arrived
+		extensionOf(s.Node(0)).kind("room").activated(actorName("room", "k")).drain()
+		end()
+		close(s.ledger.gate)
+		for _, done := range held {
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}
+		<-time.After(time.Second)
+		s.ledger.mu.Lock()
+		defer s.ledger.mu.Unlock()
+		if got := s.ledger.notes["k"]; fmt.Sprint(got) != fmt.Sprint(want) {
+			t.Errorf("the notes %v have arrived", got)
+		}
+	})
+}
+
 func TestWhatWaitsForAnEndingActivationIsBounded(t *testing.T) {
 	play(t, 2, func(t *testing.T, s *stage) {
 		s.serve("room", s.all()[:1])
@@ -143,6 +176,35 @@ func TestWhatIsToldToActorsWithoutAnOwnerIsBounded(t *testing.T) {
 		}
 		if len(got) != told {
 			t.Errorf("%d of %d notes have arrived", len(got), told)
+		}
+	})
+}
+
+func TestASenderWithAContextWaitsForRoomAmongWhatWaits(t *testing.T) {
+	play(t, 2, func(t *testing.T, s *stage) {
+		s.ownerless()
+		ref, told := roomOf(s.Node(1), "0"), 0
+		for actor.Tell(ref, Note{N: told}) == nil {
+			told++
+		}
+		began := time.Now()
+		err := actor.TellContext(within(t, time.Second), ref, Note{N: -1})
+		if wantCode(t, "for a second", err, actor.DeadlineExceeded); time.Since(began) != time.Second || !actor.AsError(err).NotRun {
+			t.Errorf("after %v: %v", time.Since(began), err)
+		}
+		patient := make(chan error, 1)
+		go func() { patient <- actor.TellContext(within(t, time.Minute), ref, Note{N: told}) }()
+		<-time.After(time.Second)
+		s.core.heal("node-1")
+		if err := <-patient; err != nil {
+			t.Error(err)
+		}
+		<-time.After(5 * time.Second)
+		s.ledger.mu.Lock()
+		defer s.ledger.mu.Unlock()
+		got := s.ledger.notes["0"]
+		if len(got) != told+1 || got[told] != told {
+			t.Errorf("%d of %d notes have arrived, the last is %v", len(got), told+1, got[max(0, len(got)-1):])
 		}
 	})
 }
