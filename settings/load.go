@@ -124,6 +124,7 @@ func (l *Live[T]) reload() error {
 		l.refuse(now, err)
 		return err
 	}
+	l.keep()
 	l.take(now, &snapshot[T]{value: built.Interface().(*T), read: r, superseded: make(chan struct{})})
 	return nil
 }

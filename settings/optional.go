@@ -6,8 +6,9 @@ import (
 )
 
 // Optional is a source that settings do without while it cannot be read: what it last said
-// stays, or nothing if it has said nothing yet. [Status] and the log tell of it, and it is
-// tried again. A mistake in what it says, such as an unknown key, is refused as usual.
+// that was taken over stays, or nothing if there was nothing yet. [Status] and the log tell
+// of it, and it is tried again. A mistake in what it says, such as an unknown key, is refused
+// as usual.
 //
 //	settings.Optional(settings.From("vault", provider))
 func Optional(source Source) Source { return optional{source} }
@@ -28,7 +29,13 @@ func (o optional) addTo(p *plan) {
 // tolerated is a source of one Live that may fail.
 type tolerated struct {
 	layered
-	good    []*node // what it last said
+	good   saying // what was taken over last
+	latest saying // what was read last
+}
+
+// saying is what a source says.
+type saying struct {
+	layers  []*node
 	guessed []guessed
 }
 
@@ -47,14 +54,23 @@ func (t *tolerated) read(r *reader) {
 			*r.problems = append(*r.problems, p)
 		}
 	}
-	if !failed {
-		t.good, t.guessed = own.layers, own.guessed
+	if t.latest = t.good; !failed {
+		t.latest = saying{own.layers, own.guessed}
 	}
-	for _, g := range t.guessed {
+	for _, g := range t.latest.guessed {
 		g.layer += len(r.layers)
 		r.guessed = append(r.guessed, g)
 	}
-	r.layers = append(r.layers, t.good...)
+	r.layers = append(r.layers, t.latest.layers...)
+}
+
+// keep notes that what the optional sources have said was taken over.
+func (l *Live[T]) keep() {
+	for _, s := range l.plan.sources {
+		if t, optional := s.(*tolerated); optional {
+			t.good = t.latest
+		}
+	}
 }
 
 // tolerate notes which optional sources cannot be read.

@@ -110,3 +110,33 @@ func TestABrokenReloadIsLoggedByDefault(t *testing.T) {
 		t.Errorf("it logged %q", got)
 	}
 }
+
+// What was refused while a source could be read does not come into force when it cannot.
+func TestAnOptionalSourceThatFailsLeavesWhatWasTakenOver(t *testing.T) {
+	type shop struct {
+		Name  string `default:"shop"`
+		Limit int    `default:"1" validate:"max=5"`
+	}
+	for what, refused := range map[string]map[string]any{
+		"an unknown key": {"limt": 4},
+		"a rule":         {"limit": 9},
+	} {
+		name := write(t, filepath.Join(t.TempDir(), "shop.yaml"), "name: a")
+		synctest.Test(t, func(t *testing.T) {
+			s := &shaky{values: map[string]any{"limit": 3}}
+			live := load[shop](t, settings.File(name), settings.Optional(settings.From("remote", s)), settings.WithPolling(time.Second))
+			s.set(refused, nil)
+			<-time.After(time.Minute)
+			if live.Status().Err == nil {
+				t.Errorf("%s is not refused", what)
+			}
+			s.set(nil, errors.New("no connection"))
+			write(t, name, "name: b")
+			<-time.After(time.Minute)
+			synctest.Wait()
+			if got, status := live.Get(), live.Status(); got.Name != "b" || got.Limit != 3 || status.Err != nil || status.Optional == nil {
+				t.Errorf("after %s: %+v, %v, %v", what, got, status.Err, status.Optional)
+			}
+		})
+	}
+}
