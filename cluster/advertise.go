@@ -80,7 +80,8 @@ func sourceOf(to netip.AddrPort) (netip.Addr, error) {
 // usable returns the addresses that others could reach, the best first: those of real
 // interfaces before those of bridges for containers and virtual machines, private ones
 // (RFC 1918, RFC 4193) before public ones, then IPv4 before IPv6. Link-local ones are no
-// use: they mean nothing without the name of an interface.
+// use: they mean nothing without the name of an interface. Nor are those with which a host
+// of an IPv6 network translates IPv4: all such hosts have the same.
 func (h host) usable(onlyIPv4 bool) ([]netip.Addr, error) {
 	all, err := h.addresses()
 	if err != nil {
@@ -98,8 +99,9 @@ func (h host) usable(onlyIPv4 bool) ([]netip.Addr, error) {
 		}
 		return r
 	}
+	translated := netip.MustParsePrefix("192.0.0.0/29") // 464XLAT (RFC 7335)
 	all = slices.DeleteFunc(slices.Clone(all), func(a hostAddress) bool {
-		return a.idle || !a.IsGlobalUnicast() || onlyIPv4 && !a.Is4()
+		return a.idle || !a.IsGlobalUnicast() || translated.Contains(a.Addr) || onlyIPv4 && !a.Is4()
 	})
 	slices.SortStableFunc(all, func(a, b hostAddress) int { return cmp.Compare(rank(a), rank(b)) })
 	ips := make([]netip.Addr, len(all))

@@ -1,11 +1,14 @@
 package cluster
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/netip"
 	"strings"
 	"testing"
+
+	"github.com/troupe-go/troupe/cluster/discovery"
 )
 
 // route says from which address a network is reached.
@@ -83,6 +86,7 @@ func TestChosenAddress(t *testing.T) {
 		{"no default route", []string{"docker0 172.17.0.1", "eth0 10.77.0.1"}, nil, nil, false, "10.77.0.1"},
 		{"no default route, and public", []string{"br-0123456789ab 172.18.0.1", "eth0 203.0.114.7"}, nil, nil, false, "203.0.114.7"},
 		{"the default route of IPv6 alone", []string{"docker0 172.17.0.1", "eth0 2001:4860::7", "eth0 fd00::7"}, []route{{"::/0", "2001:4860::7"}}, nil, false, "2001:4860::7"},
+		{"an IPv6 network with translation", []string{"en0 192.0.0.2", "en0 2001:4860::7"}, []route{{"0.0.0.0/0", "192.0.0.2"}, {"::/0", "2001:4860::7"}}, nil, false, "2001:4860::7"},
 		{"a route from an address that is not usable", twoNets, []route{{"0.0.0.0/0", "169.254.3.4"}}, nil, false, "10.0.0.7"},
 		{"the first of equals", []string{"a 192.168.1.2", "b 10.0.0.1"}, nil, nil, false, "192.168.1.2"},
 		{"private before public", []string{"a 8.8.8.8", "b fd00::1", "c 2001:4860::1"}, nil, nil, false, "fd00::1"},
@@ -140,4 +144,25 @@ func TestSourceOfSendsNothingAndKnowsLoopback(t *testing.T) {
 	if err != nil || got != netip.MustParseAddr("127.0.0.1") {
 		t.Errorf("sourceOf = %v, %v", got, err)
 	}
+}
+
+// registry is a discovery of a user, in which each node enters its address.
+type registry struct{ Discovery }
+
+func (registry) Find(context.Context, string) ([]string, error) {
+	return []string{"172.17.0.1:7420"}, nil
+}
+
+func TestWhatOthersHaveAnnouncedIsNotWhatTheUserSays(t *testing.T) {
+	f := newFinder(new(Node), []Discovery{registry{}, discovery.Static("10.0.0.7:7420"), discovery.DNS("10.0.0.8:7420")})
+	all := f.contacts(t.Context())
+	if len(all) != 3 {
+		t.Errorf("the contacts are %v", all)
+	}
+	for _, c := range all {
+		if announced := c.Addr() == netip.MustParseAddr("172.17.0.1"); c.told != announced {
+			t.Errorf("that %v is a contact was announced: %t", c, c.told)
+		}
+	}
+	f.wg.Wait()
 }

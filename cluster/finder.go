@@ -86,12 +86,12 @@ func (f *finder) contacts(ctx context.Context) []contact {
 	var all []contact
 	asked := f.each(&f.wg, func(w Discovery, done func()) {
 		defer done()
-		told := false
+		told := true // what they find was announced by those who are there
 		switch w.(*inTurn).Discovery.(type) {
 		case *discovery.LocalDiscovery:
 			return // all are on this host
-		case *discovery.MDNSDiscovery:
-			told = true
+		case *discovery.StaticDiscovery, *discovery.DNSDiscovery:
+			told = false
 		}
 		addresses, _ := f.find(ctx, w.Find)
 		mu.Lock()
