@@ -18,6 +18,8 @@ func TestAVariableThatIsNoKeyIsWarnedOf(t *testing.T) {
 		}
 	}
 	t.Setenv("TROUPE_SEEDZ", "10.0.0.1:7420")
+	t.Setenv("TROUPE_SERVICES_GREETER_WAIT", "true")
+	t.Setenv("TROUPE_SERVICES_SERVICE_HOST", "10.96.0.8")
 	t.Setenv("TROUPE_SERVICE_HOST", "10.96.0.7")
 	t.Setenv("TROUPE_PORT", "tcp://10.96.0.7:80")
 	t.Setenv("TROUPE_NAME", "no spaces") // refused: nothing is started
@@ -25,7 +27,7 @@ func TestAVariableThatIsNoKeyIsWarnedOf(t *testing.T) {
 	_, err := cluster.Join(t.Context(), cluster.WithLogger(log.logger(slog.LevelInfo)))
 	wantCode(t, "two voters", err, actor.InvalidArgument)
 	said := log.take()
-	if strings.Count(said, "level=WARN") != 1 || !strings.Contains(said, "TROUPE_SEEDZ") || !strings.Contains(said, "TROUPE_SEEDS") {
+	if strings.Count(said, "level=WARN") != 2 || !strings.Contains(said, "TROUPE_SEEDZ") || !strings.Contains(said, "TROUPE_SEEDS") || !strings.Contains(said, "variable=TROUPE_SERVICES_GREETER_WAIT") {
 		t.Errorf("it logged %s", said)
 	}
 	if _, err := cluster.Join(t.Context(), cluster.WithVoters(2), cluster.WithLogger(log.logger(slog.LevelInfo)), quiet()); err == nil || log.take() != "" {
@@ -50,5 +52,15 @@ func TestAllThatIsWrongInTheEnvironmentIsToldAtOnce(t *testing.T) {
 	}
 	if !strings.Contains(err.Error(), "neither") {
 		t.Errorf("nothing about the second seed in %v", err)
+	}
+}
+
+func TestWhatIsWrongIsToldInTheSameOrder(t *testing.T) {
+	c := cluster.Config{Certificates: cluster.Certificates{CA: "ca.pem"}}
+	first := c.Validate().Error()
+	for range 50 {
+		if again := c.Validate().Error(); again != first {
+			t.Fatalf("once %q, and once %q", first, again)
+		}
 	}
 }

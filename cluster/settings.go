@@ -93,9 +93,9 @@ func (c *Config) checkKeys() error {
 		}
 	}
 	if f := c.Certificates; f != (Certificates{}) {
-		for key, path := range map[string]string{"certificates.ca": f.CA, "certificates.certificate": f.Certificate, "certificates.key": f.Key} {
-			if path == "" {
-				errs = append(errs, keyErrorf(key, "it is not set, and certificates need three files: set certificates.ca, certificates.certificate and certificates.key"))
+		for _, file := range []struct{ key, path string }{{"certificates.ca", f.CA}, {"certificates.certificate", f.Certificate}, {"certificates.key", f.Key}} {
+			if file.path == "" {
+				errs = append(errs, keyErrorf(file.key, "it is not set, and certificates need three files: set certificates.ca, certificates.certificate and certificates.key"))
 			}
 		}
 	}

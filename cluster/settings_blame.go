@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
+	"strings"
 
 	"github.com/troupe-go/troupe/settings"
 )
@@ -63,7 +65,8 @@ func (c *config) besides(ctx context.Context, unreadable error) error {
 	return c.blame(c.Validate(), said)
 }
 
-// warnOfVariables warns of variables that look like settings of the node and are none.
+// warnOfVariables warns of variables that look like settings of the node and are none, or
+// are not read by Join.
 func (c *config) warnOfVariables(ctx context.Context) {
 	if c.settings != nil || c.ownEnvironment {
 		return
@@ -79,4 +82,16 @@ func (c *config) warnOfVariables(ctx context.Context) {
 			}
 		}
 	}
+	for _, entry := range os.Environ() {
+		if name, _, _ := strings.Cut(entry, "="); isOfService(name) {
+			c.log.Warn("a variable is a setting of a service, which Join does not read", "variable", name, "hint", "load it with settings.Env, and give it to Join with cluster.FromSettings")
+		}
+	}
+}
+
+// isOfService reports whether a variable is that of a key of ServiceConfig, and not one that
+// Kubernetes sets for a Service.
+func isOfService(name string) bool {
+	rest, ok := strings.CutPrefix(name, variableOf("services")+"_")
+	return ok && (strings.HasSuffix(rest, "_WAIT") || strings.HasSuffix(rest, "_BALANCER"))
 }
