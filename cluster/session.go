@@ -68,7 +68,7 @@ func (n *Node) Session(ctx context.Context) (*Session, error) {
 	select {
 	case <-o.done:
 	case <-ctx.Done():
-		return nil, actor.Errorf(actor.CodeOf(ctx.Err()), "cluster: the session was not opened in time: the replicated store waits for a leader: %s: %w", n.store.core.Waiting(), context.Cause(ctx))
+		return nil, actor.Errorf(actor.CodeOf(ctx.Err()), "cluster: the session was not opened in time: the replicated store is waited for: %s: %w", n.store.core.Waiting(), context.Cause(ctx))
 	}
 	if o.err != nil && ctx.Err() == nil && actor.CodeOf(o.err) != actor.Unavailable {
 		return n.Session(ctx) // whoever began has given up

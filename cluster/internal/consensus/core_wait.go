@@ -223,6 +223,9 @@ func (c *Core) waitingFor(core string) string {
 		text += " (" + strings.Join(reached, ", ") + ")"
 	}
 	if len(reached) > len(voters)/2 {
+		if leader := c.Leader(); leader != "" {
+			return text + ", and " + leader + ", which leads as far as this node knows, has not answered yet"
+		}
 		return text + ", they have not elected one yet"
 	}
 	text += ": a minority"

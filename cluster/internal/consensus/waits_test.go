@@ -100,6 +100,9 @@ func TestReadsOfACoreThatIsThereAreNotInTheLog(t *testing.T) {
 		if strings.Contains(logged.String(), "waits for a leader") {
 			t.Errorf("the log has\n%s", logged.String())
 		}
+		if why := nodes[0].Waiting(); strings.Contains(why, "elected") || !strings.Contains(why, "a, which leads") {
+			t.Errorf("it is said to wait since %s", why)
+		}
 	})
 }
 
