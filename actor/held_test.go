@@ -237,7 +237,7 @@ func TestRequestsThatWereGivenUpAreNotHeld(t *testing.T) {
 func TestALongWaitForRoomIsLogged(t *testing.T) {
 	const notice = "a sender waits for room in the mailbox of an actor"
 	synctest.Test(t, func(t *testing.T) {
-		var log bytes.Buffer
+		var log lockedLog
 		system := newSystem(t, actor.WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
 		ref := spawn(t, system, script{
 			options: bounded(1, mailbox.Block),
@@ -260,8 +260,8 @@ func TestALongWaitForRoomIsLogged(t *testing.T) {
 		}
 		<-time.After(1900 * time.Millisecond)
 		synctest.Wait()
-		if log.Len() > 0 {
-			t.Errorf("too early: %s", log.String())
+		if said := log.String(); said != "" {
+			t.Errorf("too early: %s", said)
 		}
 		<-time.After(time.Hour)
 		synctest.Wait()
@@ -271,4 +271,22 @@ func TestALongWaitForRoomIsLogged(t *testing.T) {
 		release()
 		waiting.Wait()
 	})
+}
+
+// lockedLog is a log that timers write to.
+type lockedLog struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *lockedLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lockedLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
