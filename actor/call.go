@@ -117,9 +117,9 @@ func (k *call[Q, R]) enter(in *incarnation) (*Context, bool) {
 
 // finish completes the call, once. The asker may have gone by then.
 func (k *call[Q, R]) finish(reply R, err error) {
-	k.Context.release()
+	k.Context.release(true)
 	if again := k.again.Load(); again != nil {
-		again.release()
+		again.release(true)
 	}
 	if !k.state.CompareAndSwap(callPending, callDone) {
 		return

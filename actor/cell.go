@@ -120,8 +120,7 @@ func (c *cell) Ask(e Envelope) error {
 	w := c.system.waiters.Get().(*waiter)
 	attempt := k.begin(w)
 	if err := c.post(ctx, Envelope{message: attempt}); err != nil {
-		c.system.waiters.Put(w)
-		return c.refused(ctx, err)
+		return c.refused(ctx, err) // w is not used again: a queue that fails may have taken the call
 	}
 	err := attempt.wait(c.system.waiters)
 	if attempt != k && err == nil {

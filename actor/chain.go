@@ -82,13 +82,32 @@ func (k *Context) above() []Hop {
 	return nil
 }
 
+// over reports whether nobody waits for the call of k any more: it has been answered, or
+// its asker has gone. Those above wait for it no longer, whatever comes of it.
+func (k *Context) over() bool {
+	m := k.merged.Load()
+	return m != nil && m.over.Load() || k.base != nil && k.base.Err() != nil
+}
+
 func (k *Context) chain() []Hop {
 	var here []Hop
-	for ; k.from != nil; k = k.from {
-		here = append(here, Hop{k.from.in.cell.String(), k.ask})
+	over := k.over()
+	for ; k.from != nil; k, over = k.from, over || k.from.over() {
+		here = append(here, Hop{k.from.in.cell.String(), waiting(k.ask, over)})
 	}
 	slices.Reverse(here)
-	return append(slices.Clone(k.above()), here...)
+	hops := slices.Clone(k.above())
+	for i := range hops {
+		hops[i].Ask = waiting(hops[i].Ask, over)
+	}
+	return append(hops, here...)
+}
+
+func waiting(ask uint32, over bool) uint32 {
+	if over {
+		return 0
+	}
+	return ask
 }
 
 // awaits returns an error if c's turn waits for the call of k, and would not come to it.
@@ -98,12 +117,12 @@ func (c *cell) awaits(k *Context) error {
 		return nil
 	}
 	first := k
-	for ; first.from != nil; first = first.from {
+	for ; first.from != nil && !first.over(); first = first.from {
 		if first.ask == ask && first.from.in.cell == c {
 			return c.circle(k)
 		}
 	}
-	if hops := first.above(); len(hops) > 0 && slices.Contains(hops, Hop{c.String(), ask}) {
+	if hops := first.above(); len(hops) > 0 && !first.over() && slices.Contains(hops, Hop{c.String(), ask}) {
 		return c.circle(k)
 	}
 	return nil

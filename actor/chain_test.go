@@ -193,6 +193,110 @@ func TestACallOfNobodyWhoWaitsComesBack(t *testing.T) {
 	})
 }
 
+// late has what was asked come back a second after it was answered, or given up.
+type late struct{ actor.Recipient }
+
+func (l late) Ask(e actor.Envelope) error {
+	err := l.Recipient.Ask(e)
+	elapse(time.Second)
+	return err
+}
+
+// TestACallOfWhomNobodyWaitsForComesBack: b has answered, or its asker has gone, and the
+// turn of a is about to go on.
+func TestACallOfWhomNobodyWaitsForComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b, c := lab(t)
+		far := actor.NewRef[Lab](late{b.Address().Recipient()})
+		answered := func(then func(context.Context) (any, error)) (asking, <-chan error) {
+			back := make(chan error, 1)
+			return func(ctx *actor.Context) (any, error) {
+				reply, later := actor.ReplyLater[any](ctx)
+				reply.Send("done", nil)
+				_, err := then(context.WithoutCancel(ctx))
+				back <- err
+				return nil, later
+			}, back
+		}
+		for what, then := range map[string]func(context.Context) (any, error){
+			"at once":         func(ctx context.Context) (any, error) { return actor.Ask(ctx, a, Compute{Do: done}) },
+			"through another": func(ctx context.Context) (any, error) { return actor.Ask(ctx, c, Compute{Do: via(a, done)}) },
+		} {
+			asked, back := answered(then)
+			if got, err := compute(a, via(far, asked)); got != "done" || err != nil {
+				t.Error(what, got, err)
+			}
+			if err := <-back; err != nil {
+				t.Error(what, err)
+			}
+		}
+		back := make(chan error, 1)
+		_, err := compute(a, func(ctx *actor.Context) (any, error) {
+			limited, cancel := context.WithTimeout(ctx, time.Second)
+			defer cancel()
+			return actor.Ask(limited, far, Compute{Do: func(ctx *actor.Context) (any, error) {
+				<-ctx.Done()
+				_, err := actor.Ask(context.WithoutCancel(ctx), a, Compute{Do: done})
+				back <- err
+				return nil, ctx.Err()
+			}})
+		})
+		codeIs(t, err, actor.DeadlineExceeded)
+		if err := <-back; err != nil {
+			t.Error("given up:", err)
+		}
+	})
+}
+
+// chains keeps the chains of what it is asked.
+type chains struct {
+	actor.Recipient
+	got [][]actor.Hop
+}
+
+func (c *chains) Ask(e actor.Envelope) error { c.got = append(c.got, e.Chain()); return nil }
+
+// TestAChainSaysWhoWaits: to another node goes nobody as waiting who has the answer.
+func TestAChainSaysWhoWaits(t *testing.T) {
+	system := newSystem(t)
+	kept := new(chains)
+	ask := func(ctx *actor.Context) error {
+		_, err := actor.Ask(context.WithoutCancel(ctx), actor.NewRef[Lab](kept), Compute{})
+		return err
+	}
+	b, err := actor.Spawn(system, actor.Define("b", func() *subject { return &subject{} },
+		actor.OnCall(func(_ *subject, ctx *actor.Context, m Pair) (int, error) {
+			reply, later := actor.ReplyLater[int](ctx)
+			reply.Send(m.N, ask(ctx))
+			if err := ask(ctx); err != nil {
+				t.Error(err)
+			}
+			return 0, later
+		})))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := spawn(t, system, script{}, actor.WithName("a"))
+	do(t, a, func(ctx *actor.Context) error { _, err := actor.Ask(ctx, b, Pair{}); return err })
+	payload, contentType := encode(t, system, Pair{})
+	if _, err := deliver(system, actor.Delivery{
+		Path: "b", Message: "actor_test.Pair", ContentType: contentType, Payload: payload, Chain: []actor.Hop{{Actor: "actor://n2/x#1", Ask: 7}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := system.StopActor(t.Context(), b); err != nil { // it has asked twice for each
+		t.Fatal(err)
+	}
+	if len(kept.got) != 4 {
+		t.Fatal(kept.got)
+	}
+	for i, hops := range kept.got {
+		if len(hops) != 2 || (hops[0].Ask != 0) != (i%2 == 0) || hops[1].Ask == 0 {
+			t.Errorf("%d: %+v", i, hops)
+		}
+	}
+}
+
 // TestAnotherIncarnationIsAnotherActor: the name counts for nothing.
 func TestAnotherIncarnationIsAnotherActor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"reflect"
 	"sync"
+	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
@@ -105,7 +106,10 @@ func (j JSON) shapeOf(t reflect.Type) *jsonShape {
 	}
 	found := new(jsonShape)
 	var err error
-	if found.shape, err = newSurvey(jsonDialect()).look(t); err != nil {
+	if found.shape, err = newSurvey(jsonDialect()).look(t); err == nil {
+		err = checkMethods(t, true, make(map[place]bool))
+	}
+	if err != nil {
 		found.err = fmt.Errorf("json: %w", err)
 	}
 	if j.shapes != nil {
@@ -119,9 +123,12 @@ func (JSON) Append(dst []byte, message any) ([]byte, error) {
 	if m := protoMessage(message); m != nil {
 		return protojson.MarshalOptions{}.MarshalAppend(dst, m)
 	}
+	if message != nil {
+		message = addressed(message) // so that methods of its pointer are called
+	}
 	out, err := json.Marshal(message)
 	if err == nil {
-		err = checkText(out)
+		err = checkText(out, message)
 	}
 	if err != nil {
 		return dst, err
@@ -133,6 +140,9 @@ func (JSON) Append(dst []byte, message any) ([]byte, error) {
 func (j JSON) Decode(data []byte, target any) error {
 	if m := protoMessage(target); m != nil {
 		return protojson.UnmarshalOptions{DiscardUnknown: true, RecursionLimit: maxDepth}.Unmarshal(data, m)
+	}
+	if !utf8.Valid(data) {
+		return fmt.Errorf("json: %w", errNotText)
 	}
 	if err := json.Unmarshal(data, target); err != nil {
 		return err

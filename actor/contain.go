@@ -1,8 +1,11 @@
 package actor
 
 import (
+	"context"
 	"fmt"
 	"runtime"
+
+	"github.com/troupe-go/troupe/mailbox"
 )
 
 // contained runs user code in a goroutine of its own, and waits for it: neither a panic
@@ -23,6 +26,18 @@ func (c *cell) contain(what string, f func()) {
 	if err := contained(what, func() error { f(); return nil }); err != nil {
 		c.system.log.Error("code of an actor failed, and nothing else with it", "actor", c.path, "error", err)
 	}
+}
+
+// guardedQueue is a queue of the user's. It is pushed to by whoever sends, and by timers
+// and pipes.
+type guardedQueue struct{ mailbox.Queue[Envelope] }
+
+func (q guardedQueue) TryPush(e Envelope) error {
+	return guard("TryPush of the mailbox", func() error { return q.Queue.TryPush(e) })
+}
+
+func (q guardedQueue) Push(ctx context.Context, e Envelope) error {
+	return guard("Push of the mailbox", func() error { return q.Queue.Push(ctx, e) })
 }
 
 // describe returns the text of a recovered value, whose methods may fail as well.

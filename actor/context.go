@@ -72,14 +72,17 @@ type mergedContext struct {
 	context.Context
 	cancel context.CancelCauseFunc
 	detach func() bool
+	over   atomic.Bool // the request has been answered
 }
 
-// newAnswered returns what stands in for the mergedContext of all requests of a
-// system that were answered before anybody looked.
-func newAnswered() *mergedContext {
+// newEnded returns what stands in for the mergedContext of all requests of a system that
+// were stashed, or answered, and so are over, before anybody looked.
+func newEnded(over bool) *mergedContext {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	return &mergedContext{Context: ctx, cancel: func(error) {}, detach: func() bool { return false }}
+	m := &mergedContext{Context: ctx, cancel: func(error) {}, detach: func() bool { return false }}
+	m.over.Store(over)
+	return m
 }
 
 func (c *Context) live() context.Context {
@@ -120,15 +123,24 @@ func (m *mergedContext) end() {
 	m.cancel(context.Canceled)
 }
 
-// release ends the context of a request that has been answered.
-func (c *Context) release() {
+// release ends the context of a request that has been stashed, or answered, and so is over.
+func (c *Context) release(over bool) {
 	if c.in == nil { // never handled
 		return
 	}
-	if c.merged.Load() == nil && c.merged.CompareAndSwap(nil, c.in.cell.system.answered) {
+	system := c.in.cell.system
+	ended := system.stashed
+	if over {
+		ended = system.answered
+	}
+	if c.merged.CompareAndSwap(nil, ended) || over && c.merged.CompareAndSwap(system.stashed, ended) {
 		return
 	}
-	c.merged.Load().end()
+	m := c.merged.Load()
+	if over {
+		m.over.Store(true)
+	}
+	m.end()
 }
 
 // answerFor returns what the asker gets for an error of the handler. A handler that gave

@@ -117,7 +117,7 @@ func BoundedMailbox(capacity int, overflow mailbox.Overflow) DefineOption {
 
 // Mailbox lets create make the queue of each actor. The queue must call dropped
 // for every message that it accepted and then gave up; it becomes a dead letter. If create
-// returns nil or panics, Spawn fails.
+// returns nil or panics, Spawn fails. A message in whose push the queue panics is refused.
 func Mailbox(create func(dropped func(Envelope)) mailbox.Queue[Envelope]) DefineOption {
 	return defineOption(func(d *definition) {
 		d.queue = func(dropped func(Envelope)) (queue mailbox.Queue[Envelope], err error) {
@@ -128,7 +128,7 @@ func Mailbox(create func(dropped func(Envelope)) mailbox.Queue[Envelope]) Define
 			case queue == nil:
 				return nil, Errorf(InvalidArgument, "actor %q: the function given to Mailbox returned nil", d.name)
 			}
-			return queue, nil
+			return guardedQueue{queue}, nil
 		}
 		if create == nil && d.invalid == nil {
 			d.invalid = Errorf(InvalidArgument, "actor %q: Mailbox needs a function that makes the queue", d.name)

@@ -19,6 +19,7 @@ func msgPackDialect() dialect {
 	return dialect{
 		name:     "MarshalBinary and UnmarshalBinary, or MarshalText and UnmarshalText",
 		own:      msgPackOwn,
+		methods:  msgPackMethods,
 		key:      func(t reflect.Type) error { return checkKey(t, true) },
 		tag:      func(tag reflect.StructTag) (string, bool) { return nameIn(tag, "codec", "json") },
 		quoted:   func(reflect.StructTag) bool { return false },
@@ -43,6 +44,16 @@ func msgPackOwn(t reflect.Type) (form, bool, error) {
 		return formExt, true, nil
 	}
 	return formBytes, true, nil
+}
+
+func msgPackMethods(t reflect.Type) []string {
+	switch {
+	case has[codec.Selfer](t):
+		return []string{"CodecEncodeSelf", "CodecDecodeSelf"}
+	case has[binaryCoder](t):
+		return []string{"MarshalBinary", "UnmarshalBinary"}
+	}
+	return []string{"MarshalText", "UnmarshalText"}
 }
 
 // isMisread reports whether the encoder would hand other memory than that of the value to
@@ -110,6 +121,12 @@ func jsonDialect() dialect {
 	return dialect{
 		name: "MarshalJSON and UnmarshalJSON, or MarshalText and UnmarshalText",
 		own:  own,
+		methods: func(t reflect.Type) []string {
+			if has[json.Marshaler](t) {
+				return []string{"MarshalJSON", "UnmarshalJSON"}
+			}
+			return []string{"MarshalText", "UnmarshalText"}
+		},
 		key: func(t reflect.Type) error {
 			switch t.Kind() {
 			case reflect.String, reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64,
@@ -183,6 +200,9 @@ func (m *MsgPack) checkValue(v reflect.Value, untyped bool, depth int) error {
 	case reflect.Pointer:
 		return m.checkValue(v.Elem(), untyped, depth+1)
 	case reflect.Slice, reflect.Array:
+		if m.plan(v.Type().Elem()).isPlain() {
+			return nil
+		}
 		for i := range v.Len() {
 			if err := m.checkValue(v.Index(i), untyped, depth+1); err != nil {
 				return err

@@ -20,7 +20,7 @@ type Error struct {
 	// it again, anywhere, cannot make it happen twice.
 	NotRun bool
 
-	cause error
+	cause error `codec:"-" json:"-"`
 }
 
 // NewError returns an error to be kept in a variable and returned by handlers.

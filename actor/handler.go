@@ -61,7 +61,7 @@ func OnCall[A, P, R any, Q Request[P, R]](f func(A, *Context, Q) (R, error)) Han
 		case err == nil || !isDeferral(err):
 			k.answer(reply, err)
 		case c.stashed:
-			ctx.release()
+			ctx.release(false)
 		}
 		return nil
 	}

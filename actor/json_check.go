@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -260,17 +261,34 @@ func decimalOf(text string) decimal {
 // errNotText is for what JSON would replace by other letters.
 var errNotText = errors.New(`a text is not UTF-8, and would come back as another one: use []byte, or MessagePack`)
 
-// checkText returns an error if encoding/json has replaced letters in what it wrote.
-func checkText(data []byte) error {
+// checkText returns an error if encoding/json has replaced letters in what it wrote for
+// message, which is a pointer.
+func checkText(data []byte, message any) error {
+	n := countReplaced(data)
+	if n == 0 {
+		return nil
+	}
+	// What a json.RawMessage or a MarshalJSON wrote like that comes back like that.
+	again := reflect.New(reflect.TypeOf(message).Elem()).Interface()
+	if json.Unmarshal(data, again) == nil {
+		if written, err := json.Marshal(again); err == nil && countReplaced(written) == n {
+			return nil
+		}
+	}
+	return errNotText
+}
+
+// countReplaced counts the escapes that encoding/json writes for bytes that are no text.
+func countReplaced(data []byte) (n int) {
 	const replaced = `\ufffd`
 	for rest := data; ; {
 		i := bytes.Index(rest, []byte(replaced))
 		if i < 0 {
-			return nil
+			return n
 		}
 		escapes := len(rest[:i]) - len(bytes.TrimRight(rest[:i], `\`))
 		if escapes%2 == 0 {
-			return errNotText
+			n++
 		}
 		rest = rest[i+len(replaced):]
 	}

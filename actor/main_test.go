@@ -21,24 +21,26 @@ type Lab struct{}
 // Run is told.
 type Run struct {
 	actor.Cast[Lab]
-	here
 	Do func(*actor.Context) error
 }
 
 // Compute is asked.
 type Compute struct {
 	actor.Call[Lab, any]
-	here
 	Do func(*actor.Context) (any, error)
 }
 
-// here is what cannot travel, but says otherwise, so that subjects are not LocalOnly.
-type here struct{}
+// What they do cannot travel, but they say otherwise, so that subjects are not LocalOnly.
+func (Run) MarshalBinary() ([]byte, error)     { return nil, errStaysHere }
+func (*Run) UnmarshalBinary([]byte) error      { return errStaysHere }
+func (Run) MarshalText() ([]byte, error)       { return nil, errStaysHere }
+func (*Run) UnmarshalText([]byte) error        { return errStaysHere }
+func (Compute) MarshalBinary() ([]byte, error) { return nil, errStaysHere }
+func (*Compute) UnmarshalBinary([]byte) error  { return errStaysHere }
+func (Compute) MarshalText() ([]byte, error)   { return nil, errStaysHere }
+func (*Compute) UnmarshalText([]byte) error    { return errStaysHere }
 
-func (here) MarshalBinary() ([]byte, error) { return nil, errors.New("it stays here") }
-func (here) UnmarshalBinary([]byte) error   { return errors.New("it stays here") }
-func (here) MarshalText() ([]byte, error)   { return nil, errors.New("it stays here") }
-func (here) UnmarshalText([]byte) error     { return errors.New("it stays here") }
+var errStaysHere = errors.New("it stays here")
 
 // Note is a plain message, which the subject hands to its script.
 type Note struct {

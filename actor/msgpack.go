@@ -46,6 +46,12 @@ type msgPackPlan struct {
 	err    error  // why it is not encoded
 }
 
+// isPlain reports whether all values of the type can be encoded, wherever they are: numbers,
+// texts and bools.
+func (p *msgPackPlan) isPlain() bool {
+	return p.shape != nil && p.shape.form >= formBool && p.shape.form <= formText
+}
+
 // encoder is a codec.Encoder and what it writes to.
 type encoder struct {
 	*codec.Encoder
@@ -242,13 +248,19 @@ func (x protoExt) ReadExt(target any, data []byte) {
 	}
 }
 
+// binaryCoder has both methods: one alone does not count.
+type binaryCoder interface {
+	encoding.BinaryMarshaler
+	encoding.BinaryUnmarshaler
+}
+
 // ownExt makes a value an extension that its methods write.
 type ownExt struct{ failed *error }
 
 func (x ownExt) WriteExt(v any) (data []byte) {
 	var err error
 	switch m := addressed(v).(type) {
-	case encoding.BinaryMarshaler:
+	case binaryCoder:
 		data, err = m.MarshalBinary()
 	case encoding.TextMarshaler:
 		data, err = m.MarshalText()
@@ -263,7 +275,7 @@ func (x ownExt) ReadExt(target any, data []byte) {
 	data = bytes.Clone(data)
 	var err error
 	switch m := target.(type) {
-	case encoding.BinaryUnmarshaler:
+	case binaryCoder:
 		err = m.UnmarshalBinary(data)
 	case encoding.TextUnmarshaler:
 		err = m.UnmarshalText(data)

@@ -240,26 +240,27 @@ func extensionIn(data []byte) (size uint64, extension byte, ok bool) {
 
 // containerIn returns how many entries the map, or the list, at the start of data has.
 func containerIn(data []byte, isMap bool) (rest []byte, entries int, err error) {
+	var length uint64
 	tag, fixed, long := data[0], byte(0x90), byte(0xdc)
 	if isMap {
 		fixed, long = 0x80, 0xde
 	}
 	switch {
 	case tag&0xf0 == fixed:
-		rest, entries = data[1:], int(tag&0x0f)
+		rest, length = data[1:], uint64(tag&0x0f)
 	case tag == long || tag == long+1:
-		head, length, err := msgPackLength(data, tag-long+1)
-		if err != nil {
+		var head uint64
+		if head, length, err = msgPackLength(data, tag-long+1); err != nil {
 			return nil, 0, err
 		}
-		rest, entries = data[head:], int(length)
+		rest = data[head:]
 	default:
 		return nil, 0, errOtherKind
 	}
-	if entries > len(rest) || isMap && 2*entries > len(rest) {
+	if most := uint64(len(rest)); length > most || isMap && 2*length > most { // each takes a byte at least
 		return nil, 0, errCutShort
 	}
-	return rest, entries, nil
+	return rest, int(length), nil
 }
 
 func (s *shape) takeList(data []byte, depth int) ([]byte, error) {

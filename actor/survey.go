@@ -29,6 +29,8 @@ type dialect struct {
 	// own returns the form of a t that has methods that encode and decode it; the error is
 	// for one that lacks the other.
 	own func(t reflect.Type) (f form, is bool, err error)
+	// methods returns what these methods of a t are called.
+	methods func(t reflect.Type) []string
 	// key says why t cannot be the key of a map.
 	key func(t reflect.Type) error
 	// tag returns the name that a field has, empty for that in Go, and whether it is
@@ -251,7 +253,10 @@ func (w *structWalk) embedded(in reflect.Type, f reflect.StructField, t reflect.
 	w.absent = absent || f.Type.Kind() == reflect.Pointer
 	err := w.fields(t, append(embedding, in))
 	w.absent = absent
-	return err
+	if err != nil {
+		return fmt.Errorf("%s of %s: %w", f.Name, in, err)
+	}
+	return nil
 }
 
 // promoted returns an error if t is a struct that has its methods from a type that it
@@ -263,12 +268,11 @@ func (s *survey) promoted(t reflect.Type) error {
 	var from, beside string
 	for f := range t.Fields() {
 		_, encoded := s.dialect.tag(f.Tag)
-		if !encoded || f.Type.Size() == 0 {
-			continue
-		}
-		if from == "" && f.Anonymous && s.lends(f.Type, t) {
+		switch {
+		case !encoded:
+		case from == "" && f.Anonymous && s.lends(f.Type, t):
 			from = f.Name
-		} else {
+		case f.Type.Size() > 0:
 			beside = f.Name
 		}
 	}
@@ -280,15 +284,13 @@ func (s *survey) promoted(t reflect.Type) error {
 
 // lends reports whether t has its encoding methods because it embeds an e.
 func (s *survey) lends(e, t reflect.Type) bool {
-	if e.Kind() == reflect.Pointer {
-		e = e.Elem()
+	if e.Kind() != reflect.Pointer && e.Kind() != reflect.Interface {
+		e = reflect.PointerTo(e)
 	}
-	for _, name := range []string{"MarshalBinary", "MarshalText", "MarshalJSON"} {
-		if _, has := reflect.PointerTo(e).MethodByName(name); has && isPromoted(t, name) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(s.dialect.methods(t), func(name string) bool {
+		_, has := e.MethodByName(name)
+		return has && isPromoted(t, name)
+	})
 }
 
 // isPromoted reports whether t has the method because of what it embeds.

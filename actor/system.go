@@ -25,6 +25,7 @@ type System struct {
 	engine   *engine.Engine
 	waiters  *sync.Pool
 	answered *mergedContext
+	stashed  *mergedContext
 	base     context.Context
 	cancel   context.CancelCauseFunc
 	uid      atomic.Uint64
@@ -90,7 +91,8 @@ func NewSystem(options ...SystemOption) *System {
 		resolver: config.resolver,
 		engine:   engine.New(),
 		waiters:  newWaiterPool(),
-		answered: newAnswered(),
+		answered: newEnded(true),
+		stashed:  newEnded(false),
 		cells:    make(map[string]*cell),
 		emptied:  make(chan struct{}),
 	}

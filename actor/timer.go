@@ -94,10 +94,10 @@ func (t *Timer) handled(stashed bool) {
 	}
 }
 
-// missed is called when the mailbox is full, or the actor ends: then the timer
-// ends with it.
+// missed is called when the mailbox does not take the message, or the actor ends: then
+// the timer ends with it.
 func (t *Timer) missed(reason *Error) {
-	if reason.Code != ResourceExhausted {
+	if reason.Code == NotFound || reason.Code == Unavailable {
 		return
 	}
 	c := t.in.cell

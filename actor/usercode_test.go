@@ -233,6 +233,63 @@ func TestAMailboxFunctionThatFailsFailsSpawn(t *testing.T) {
 	})
 }
 
+// rude is a queue that panics where it is pushed to, after the first few.
+type rude struct {
+	mailbox.Queue[actor.Envelope]
+	polite *atomic.Int32
+}
+
+func (q rude) mind() {
+	if q.polite.Add(-1) < 0 {
+		panic("no coffee")
+	}
+}
+
+func (q rude) TryPush(e actor.Envelope) error { q.mind(); return q.Queue.TryPush(e) }
+
+func (q rude) Push(ctx context.Context, e actor.Envelope) error {
+	q.mind()
+	return q.Queue.Push(ctx, e)
+}
+
+func TestAQueueThatPanicsRefusesWhatIsPushed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var dead letters
+		var got []int
+		polite := new(atomic.Int32)
+		polite.Store(1)
+		ref := spawn(t, newSystem(t, dead.option()), script{
+			note: func(_ *actor.Context, m Note) error { got = append(got, m.N); return nil },
+			options: []actor.DefineOption{actor.Mailbox(func(func(actor.Envelope)) mailbox.Queue[actor.Envelope] {
+				return rude{mailbox.NewUnbounded[actor.Envelope](), polite}
+			})},
+		})
+		do(t, ref, func(ctx *actor.Context) error {
+			actor.After(ctx, time.Second, Note{N: 1})
+			actor.Every(ctx, 2*time.Second, Note{N: 2})
+			actor.Pipe(ctx, func(context.Context) Note { return Note{N: 3} })
+			return nil
+		})
+		elapse(3 * time.Second)
+		for _, err := range []error{
+			actor.Tell(ref, Note{N: 4}), actor.TellContext(t.Context(), ref, Note{N: 5}), crash(ref),
+		} {
+			if e := actor.AsError(err); e == nil || !e.NotRun || !strings.Contains(e.Message, "no coffee") {
+				t.Error(err)
+			}
+		}
+		if all := dead.get(); len(all) != 3 {
+			t.Errorf("%+v", all)
+		}
+		polite.Store(10)
+		elapse(2 * time.Second)
+		synctest.Wait()
+		if len(got) != 1 || got[0] != 2 {
+			t.Errorf("%v were handled, want the next of Every", got)
+		}
+	})
+}
+
 // fragile cannot be encoded or decoded.
 type fragile struct {
 	fail func()

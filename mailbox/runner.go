@@ -115,13 +115,12 @@ func (s *Scheduler) run(t Task) {
 // runs the task: not by goroutines that a task has started. It walks the stack, which
 // takes a fraction of a microsecond.
 func OnRunner() bool {
-	var pcs [64]uintptr
-	skip, n := 0, 0
-	for {
-		if n = runtime.Callers(skip, pcs[:]); n < len(pcs) {
-			break
-		}
-		skip += n - 2 // so that the next round has both
+	var few [64]uintptr
+	pcs := few[:]
+	n := runtime.Callers(0, pcs)
+	for n == len(pcs) {
+		pcs = make([]uintptr, 4*len(pcs))
+		n = runtime.Callers(0, pcs)
 	}
 	// The outermost is runtime.goexit, which has started what comes next.
 	if n < 2 {

@@ -70,6 +70,9 @@ func Of[T any](s Store, prefix string) *View[T] {
 // say how they are encoded: one that was written with another codec does not decode. A
 // codec that has CheckType is asked whether T survives it, as in [Of].
 func (v *View[T]) WithCodec(c actor.Codec) *View[T] {
+	if _, isJSON := c.(actor.JSON); isJSON { // one that keeps what it finds out about types
+		c, _ = actor.NewCodecs(c).Named(c.ContentType())
+	}
 	other := &View[T]{store: v.store, codec: c}
 	if c == nil {
 		other.invalid = other.refusal(errors.New("the codec is nil"))

@@ -246,3 +246,23 @@ func TestAKeyIsQuotedInWholeLetters(t *testing.T) {
 		}
 	}
 }
+
+// TestAViewInJSONLooksThroughItsTypeOnce: not for each record.
+func TestAViewInJSONLooksThroughItsTypeOnce(t *testing.T) {
+	s := open(t, badger.Config{})
+	defer s.Close()
+	get := func(v *persistence.View[profile]) float64 {
+		if _, err := v.Put(t.Context(), "a", profile{"Ada", 3}); err != nil {
+			t.Fatal(err)
+		}
+		return testing.AllocsPerRun(20, func() {
+			if _, err := v.Get(t.Context(), "a"); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	plain := get(persistence.Of[profile](s, "plain/"))
+	if inJSON := get(persistence.Of[profile](s, "json/").WithCodec(actor.JSON{})); inJSON > plain+10 {
+		t.Errorf("Get allocates %v times in JSON, and %v in MessagePack", inJSON, plain)
+	}
+}
