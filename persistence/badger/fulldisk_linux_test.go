@@ -90,7 +90,7 @@ func fullDiskChild(ctx context.Context, arguments []string) error {
 	if err := errors.Join(s.trim(ctx, true), s.Compact(ctx), os.Remove(other)); err != nil {
 		return err
 	}
-	s.space.wasRefused() // measure again
+	s.space.again()
 	if _, err := persistence.Put(ctx, s, "more", nil); err != nil {
 		return fmt.Errorf("Put after making room: %w", err)
 	}

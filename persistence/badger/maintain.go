@@ -45,6 +45,7 @@ func (s *Store) maintain(ctx context.Context) {
 			if err == nil {
 				err = s.Compact(ctx)
 			}
+			s.space.again()
 			reclaim.done(err == nil)
 			report("space", err)
 		}

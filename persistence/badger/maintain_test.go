@@ -102,7 +102,7 @@ func TestFullStoreOnlyDeletesUntilThereIsRoom(t *testing.T) {
 		}
 		must(t, s.trim(t.Context(), true))
 		must(t, s.Compact(t.Context()))
-		s.space.wasRefused() // measure again
+		s.space.again()
 		if _, err := persistence.Put(t.Context(), s, "a", value()); err != nil {
 			t.Errorf("Put after everything was deleted: %v", err)
 		}

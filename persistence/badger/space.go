@@ -114,8 +114,14 @@ func (s *space) wasRefused() bool {
 	defer s.mu.Unlock()
 	refused := s.refused
 	s.refused = false
-	s.measure = time.Time{}
 	return refused
+}
+
+// again has the next transaction measure: there may be more room.
+func (s *space) again() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.measure = time.Time{}
 }
 
 // sizeOf returns the bytes that the files in dir take on disk. Badger allocates files
