@@ -85,7 +85,7 @@ func TestANodeWaitsForAnAddressThatComesBack(t *testing.T) {
 				for range 3 {
 					at.Store(&meanwhile)
 					if <-time.After(5 * time.Second); !meanwhile.IsGlobalUnicast() {
-						<-time.After(time.Hour)
+						<-time.After(5 * time.Minute)
 					}
 					at.Store(was)
 					<-time.After(10 * time.Second)
