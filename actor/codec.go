@@ -156,13 +156,3 @@ func (j JSON) Decode(data []byte, target any) error {
 	}
 	return nil
 }
-
-// guard turns a panic of user code that encodes or decodes into an error.
-func guard(what string, f func() error) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			err = fmt.Errorf("%s panicked: %v", what, v)
-		}
-	}()
-	return f()
-}

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/troupe-go/troupe/actor/contain"
 )
 
 // Codecs chooses the codec for each type, and refuses the types that would not come
@@ -106,7 +108,7 @@ func CheckType(codec Codec, t reflect.Type) error {
 	if !ok {
 		return nil
 	}
-	return contained("CheckType", func() error { return k.CheckType(t) })
+	return contain.Call("CheckType", func() error { return k.CheckType(t) })
 }
 
 // verified is a codec that encodes only what it can decode. It is for messages that may

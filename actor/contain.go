@@ -5,25 +5,13 @@ import (
 	"fmt"
 	"runtime"
 
+	"github.com/troupe-go/troupe/actor/contain"
 	"github.com/troupe-go/troupe/mailbox"
 )
 
-// contained runs user code in a goroutine of its own, and waits for it: neither a panic
-// nor runtime.Goexit leaves it. Where only a panic must not, guard is cheaper.
-func contained(what string, f func() error) error {
-	err := fmt.Errorf("%s called runtime.Goexit", what)
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		err = guard(what, f)
-	}()
-	<-ended
-	return err
-}
-
-// contain is contained for what has no answer.
+// contain is contain.Call for what has no answer.
 func (c *cell) contain(what string, f func()) {
-	if err := contained(what, func() error { f(); return nil }); err != nil {
+	if err := contain.Call(what, func() error { f(); return nil }); err != nil {
 		c.system.log.Error("code of an actor failed, and nothing else with it", "actor", c.path, "error", err)
 	}
 }
@@ -33,11 +21,11 @@ func (c *cell) contain(what string, f func()) {
 type guardedQueue struct{ mailbox.Queue[Envelope] }
 
 func (q guardedQueue) TryPush(e Envelope) error {
-	return guard("TryPush of the mailbox", func() error { return q.Queue.TryPush(e) })
+	return contain.Panic("TryPush of the mailbox", func() error { return q.Queue.TryPush(e) })
 }
 
 func (q guardedQueue) Push(ctx context.Context, e Envelope) error {
-	return guard("Push of the mailbox", func() error { return q.Queue.Push(ctx, e) })
+	return contain.Panic("Push of the mailbox", func() error { return q.Queue.Push(ctx, e) })
 }
 
 // describe returns the text of a recovered value, whose methods may fail as well.
@@ -49,6 +37,6 @@ func describe(value any) string {
 		return v.Error()
 	}
 	text := fmt.Sprintf("a %T that cannot be printed", value)
-	_ = contained("its text", func() error { text = fmt.Sprint(value); return nil })
+	_ = contain.Call("its text", func() error { text = fmt.Sprint(value); return nil })
 	return text
 }

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/troupe-go/troupe/actor/contain"
 )
 
 // DeadLetter is a message that was accepted, or came from another node, and will
@@ -42,7 +44,7 @@ func (s *System) DeadLetter(d DeadLetter) {
 	s.dead.count.Add(1)
 	s.dead.log(s.log, d)
 	if s.dead.handle != nil {
-		if err := contained("the handler of dead letters", func() error { s.dead.handle(d); return nil }); err != nil {
+		if err := contain.Call("the handler of dead letters", func() error { s.dead.handle(d); return nil }); err != nil {
 			s.log.Error("dead letter", "error", err)
 		}
 	}

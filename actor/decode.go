@@ -1,6 +1,10 @@
 package actor
 
-import "reflect"
+import (
+	"reflect"
+
+	"github.com/troupe-go/troupe/actor/contain"
+)
 
 // Decode fills what target, a pointer that is not nil, points to, and binds the
 // references in it to the system: the inverse of [System.Encode]. Its error is
@@ -14,7 +18,7 @@ func (s *System) Decode(contentType string, data []byte, target any) error {
 	if err != nil {
 		return Errorf(InvalidArgument, "%w", err)
 	}
-	err = guard("decoding", func() error {
+	err = contain.Panic("decoding", func() error {
 		if err := codec.Decode(data, target); err != nil {
 			return err
 		}

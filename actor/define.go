@@ -3,6 +3,7 @@ package actor
 import (
 	"reflect"
 
+	"github.com/troupe-go/troupe/actor/contain"
 	"github.com/troupe-go/troupe/mailbox"
 )
 
@@ -121,7 +122,7 @@ func BoundedMailbox(capacity int, overflow mailbox.Overflow) DefineOption {
 func Mailbox(create func(dropped func(Envelope)) mailbox.Queue[Envelope]) DefineOption {
 	return defineOption(func(d *definition) {
 		d.queue = func(dropped func(Envelope)) (queue mailbox.Queue[Envelope], err error) {
-			err = contained("the function given to Mailbox", func() error { queue = create(dropped); return nil })
+			err = contain.Call("the function given to Mailbox", func() error { queue = create(dropped); return nil })
 			switch {
 			case err != nil:
 				return nil, Errorf(Internal, "actor %q: %w", d.name, err)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"reflect"
 	"strings"
+
+	"github.com/troupe-go/troupe/actor/contain"
 )
 
 // Delivery is a message that has come from another node, still encoded.
@@ -84,7 +86,7 @@ func (s *System) Encode(dst []byte, message any) (data []byte, contentType strin
 	case of.Kind() == reflect.Pointer && of.IsNil():
 		return append(dst, msgPackNil), (*MsgPack)(nil).ContentType(), nil
 	}
-	err = guard("encoding", func() error {
+	err = contain.Panic("encoding", func() error {
 		data, err = codec.Append(dst, message)
 		return err
 	})
@@ -114,7 +116,7 @@ func (s *System) DecodeReply(e Envelope, contentType string, payload []byte) err
 	if err != nil {
 		return Errorf(InvalidArgument, "the reply: %w", err)
 	}
-	err = guard("decoding", func() error {
+	err = contain.Panic("decoding", func() error {
 		if err := codec.Decode(payload, target); err != nil {
 			return err
 		}

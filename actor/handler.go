@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+
+	"github.com/troupe-go/troupe/actor/contain"
 )
 
 // Handler binds one message type of protocol P to a method of the actor type A.
@@ -143,7 +145,7 @@ func decodeCast[M any](s *System, ctx context.Context, c Codec, payload []byte) 
 }
 
 func decodeMessage[M any](s *System, c Codec, payload []byte, m *M) error {
-	err := guard("decoding", func() error {
+	err := contain.Panic("decoding", func() error {
 		if err := c.Decode(payload, decodeTarget(m)); err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/troupe-go/troupe/actor/contain"
 	"github.com/troupe-go/troupe/mailbox"
 )
 
@@ -167,7 +168,7 @@ func (h *held) mayNotice() bool {
 func (c *cell) unposted(m heldMessage, err error) {
 	reason := c.refused(m.ctx, err)
 	if m.gone != nil && errors.Is(err, mailbox.ErrClosed) {
-		if err = contained("what takes messages of actors that have ended", m.gone); err == nil {
+		if err = contain.Call("what takes messages of actors that have ended", m.gone); err == nil {
 			return
 		}
 		reason = AsError(err)
@@ -198,7 +199,7 @@ func (c *cell) admit(h *held) {
 		if ctx == nil {
 			ctx = c.system.base
 		}
-		err := contained("its mailbox", func() error { return c.process.Post(ctx, m.envelope) })
+		err := contain.Call("its mailbox", func() error { return c.process.Post(ctx, m.envelope) })
 		if err != nil {
 			c.unposted(m, err)
 		}

@@ -6,6 +6,8 @@ import (
 	"reflect"
 
 	"github.com/ugorji/go/codec"
+
+	"github.com/troupe-go/troupe/actor/contain"
 )
 
 // isolated is a codec that runs code of the user, such as MarshalText: neither a panic
@@ -13,7 +15,7 @@ import (
 type isolated struct{ Codec }
 
 func (i isolated) Append(dst []byte, message any) (data []byte, err error) {
-	err = contained("encoding", func() (err error) {
+	err = contain.Call("encoding", func() (err error) {
 		data, err = i.Codec.Append(dst, message)
 		return err
 	})
@@ -21,7 +23,7 @@ func (i isolated) Append(dst []byte, message any) (data []byte, err error) {
 }
 
 func (i isolated) Decode(data []byte, target any) error {
-	return contained("decoding", func() error { return i.Codec.Decode(data, target) })
+	return contain.Call("decoding", func() error { return i.Codec.Decode(data, target) })
 }
 
 // isBuiltIn reports whether c is a codec of this package.

@@ -5,6 +5,8 @@ import (
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"github.com/troupe-go/troupe/actor/contain"
 )
 
 // protoType returns the protobuf message that t, or a pointer to t, is; nil if it is
@@ -27,7 +29,7 @@ func protoMethods(t reflect.Type) (own protoreflect.MessageType, borrowed bool) 
 		return nil, false
 	}
 	// What is embedded may be nil, and a message without a descriptor panics as well.
-	err := guard("ProtoReflect", func() error {
+	err := contain.Panic("ProtoReflect", func() error {
 		m := reflect.New(t).Interface().(proto.Message).ProtoReflect()
 		if reflect.TypeOf(m.Interface()) == reflect.PointerTo(t) && m.Descriptor() != nil {
 			own = m.Type()

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/troupe-go/troupe/actor/contain"
 	"github.com/troupe-go/troupe/actor/internal/engine"
 )
 
@@ -92,7 +93,7 @@ func (s *Supervision) choose(value any) (directive Directive) {
 		return Restart
 	}
 	directive = Stop
-	_ = contained("Decide", func() error { directive = s.Decide(value); return nil })
+	_ = contain.Call("Decide", func() error { directive = s.Decide(value); return nil })
 	return directive
 }
 

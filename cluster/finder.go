@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/troupe-go/troupe/actor/contain"
 	"github.com/troupe-go/troupe/cluster/discovery"
 	"github.com/troupe-go/troupe/cluster/internal/gossip"
 	"github.com/troupe-go/troupe/security"
@@ -135,7 +136,7 @@ func (f *finder) start(ctx context.Context, address string) error {
 func (f *finder) announce(ctx context.Context, w Discovery, address string) error {
 	ctx, cancel := context.WithTimeout(ctx, announceTimeout)
 	defer cancel()
-	return contained("Announce", func() error { return w.Announce(ctx, f.node.cluster, f.node.name, address) })
+	return contain.Call("Announce", func() error { return w.Announce(ctx, f.node.cluster, f.node.name, address) })
 }
 
 // each calls do for all ways at once. The channels, in the order of the ways, close when
@@ -180,7 +181,7 @@ func (f *finder) stop(ctx context.Context) {
 	wait(ctx, &f.wg)
 	var withdrawing sync.WaitGroup
 	f.each(&withdrawing, func(w Discovery, _ func()) {
-		if err := contained("Withdraw", func() error { return w.Withdraw(ctx) }); err != nil {
+		if err := contain.Call("Withdraw", func() error { return w.Withdraw(ctx) }); err != nil {
 			f.node.log.Debug("discovery was not withdrawn", "way", w.Name(), "error", err)
 		}
 	})
@@ -253,7 +254,7 @@ func (f *finder) look(life context.Context, find func(context.Context, string) (
 func (f *finder) find(ctx context.Context, find func(context.Context, string) ([]string, error)) (addresses []string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, findTimeout)
 	defer cancel()
-	err = contained("Find", func() (err error) {
+	err = contain.Call("Find", func() (err error) {
 		addresses, err = find(ctx, f.node.cluster)
 		return err
 	})

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/troupe-go/troupe/actor"
+	"github.com/troupe-go/troupe/actor/contain"
 	"github.com/troupe-go/troupe/cluster/internal/transport"
 	"github.com/troupe-go/troupe/cluster/internal/wire"
 )
@@ -103,7 +104,7 @@ func (r remote) Watch(ended func(reason error)) (func(), error) {
 		return nil, err
 	}
 	told := func(reason error) {
-		failed := contained("a watcher", func() error { ended(reason); return nil })
+		failed := contain.Call("a watcher", func() error { ended(reason); return nil })
 		if failed != nil {
 			r.node.log.Error("a watcher of an actor failed, and nothing else with it", "actor", r.String(), "error", failed)
 		}

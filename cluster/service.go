@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/troupe-go/troupe/actor"
+	"github.com/troupe-go/troupe/actor/contain"
 )
 
 const serviceScheme = "service:///"
@@ -162,7 +163,7 @@ func balance(balancer Balancer, message any, candidates []Instance) (index int, 
 	case Random, *RoundRobin: // no code of the user
 		return b.Pick(message, candidates)
 	}
-	failed := contained(fmt.Sprintf("the %T", balancer), func() error {
+	failed := contain.Call(fmt.Sprintf("the %T", balancer), func() error {
 		index, err = balancer.Pick(message, candidates)
 		return nil
 	})

@@ -25,9 +25,10 @@ const rooms = `
 	settings                     < security
 	actor/internal/engine        < mailbox
 	actor/internal/testpb        <
-	actor                        < mailbox security settings actor/internal/engine
+	actor/contain                <
+	actor                        < mailbox security settings actor/internal/engine actor/contain
 	persistence/version          <
-	persistence                  < mailbox security settings actor persistence/version
+	persistence                  < mailbox security settings actor actor/contain persistence/version
 	persistence/badger           < settings actor persistence persistence/version
 
 	cluster/discovery            < persistence/version
@@ -41,13 +42,13 @@ const rooms = `
 	cluster/internal/consensuspb <
 	cluster/internal/consensus   < actor persistence persistence/badger persistence/version cluster/internal/consensuspb
 	cluster/internal/placement   <
-	cluster                      < mailbox security settings actor persistence persistence/badger persistence/version cluster/discovery cluster/internal/...
+	cluster                      < mailbox security settings actor actor/contain persistence persistence/badger persistence/version cluster/discovery cluster/internal/...
 
 	cluster/lock                 < mailbox security settings actor persistence cluster
 	cluster/topic/internal/eventlog < actor persistence persistence/version
 	cluster/topic                < mailbox security settings actor persistence cluster cluster/topic/internal/eventlog
 	cluster/virtual              < mailbox security settings actor persistence cluster
-	cluster/config               < mailbox security settings actor persistence persistence/version cluster
+	cluster/config               < mailbox security settings actor actor/contain persistence persistence/version cluster
 	cluster/gateway              < mailbox security settings actor persistence cluster
 
 	mailbox/queuetest            < mailbox

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/troupe-go/troupe/actor"
+	"github.com/troupe-go/troupe/actor/contain"
 )
 
 var (
@@ -135,7 +136,7 @@ func (j *Journal[E]) tellReplay(ctx *actor.Context, replayed, total uint64) {
 	if f == nil {
 		return
 	}
-	err := contained("the function given to OnReplay", func() error { f(replayed, max(total, replayed)); return nil })
+	err := contain.Call("the function given to OnReplay", func() error { f(replayed, max(total, replayed)); return nil })
 	if err != nil {
 		ctx.Log().Error("the recovery goes on without it", "error", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/troupe-go/troupe/actor"
+	"github.com/troupe-go/troupe/actor/contain"
 )
 
 const (
@@ -127,7 +128,7 @@ func (j *Journal[E]) snapshotIfDue(ctx *actor.Context) {
 func (j *Journal[E]) writeSnapshot(ctx *actor.Context) error {
 	c := &j.config.snapshot
 	var state any
-	err := contained("the function that takes snapshots", func() error { state = c.take(); return nil })
+	err := contain.Call("the function that takes snapshots", func() error { state = c.take(); return nil })
 	if err != nil {
 		return err
 	}

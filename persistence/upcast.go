@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/troupe-go/troupe/actor"
+	"github.com/troupe-go/troupe/actor/contain"
 	"github.com/troupe-go/troupe/persistence/version"
 )
 
@@ -42,7 +43,7 @@ func Upcast[Old, New any](from int, convert func(Old) (New, error)) Upcaster {
 
 // call converts a value. A panic becomes an error, so that the record can be named.
 func (u *Upcaster) call(old any) (value any, err error) {
-	err = contained("the upcaster", func() (err error) {
+	err = contain.Call("the upcaster", func() (err error) {
 		value, err = u.convert(old)
 		return err
 	})

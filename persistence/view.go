@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/troupe-go/troupe/actor"
+	"github.com/troupe-go/troupe/actor/contain"
 )
 
 // contentTypeKey is where [Record.Metadata] says how a value is encoded.
@@ -225,7 +226,7 @@ func (v *View[T]) write(ctx context.Context, conditions []Condition, key string,
 	}
 	o := v.options(options)
 	var data []byte
-	err := contained("the codec", func() (err error) {
+	err := contain.Call("the codec", func() (err error) {
 		data, err = v.codec.Append(nil, source(&value))
 		return err
 	})
@@ -274,7 +275,7 @@ func (v *View[T]) decode(key string, metadata map[string]string, data []byte) (v
 			return value, fmt.Errorf("persistence: %w: record %s is %s, and the view reads %s", ErrMismatch, quote(key), is, want)
 		}
 	}
-	err = contained("the codec", func() error { return codec.Decode(data, target(&value)) })
+	err = contain.Call("the codec", func() error { return codec.Decode(data, target(&value)) })
 	if err != nil {
 		var none T
 		return none, fmt.Errorf("persistence: %w: record %s is not a %T: %w", ErrMismatch, quote(key), none, err)

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/troupe-go/troupe/actor"
+	"github.com/troupe-go/troupe/actor/contain"
 )
 
 // Read returns the values of the last version that this node has seen, from memory. They
@@ -100,7 +101,7 @@ func (w *watcher) run(ctx context.Context) {
 
 // tell calls the function, whose failure is its own affair.
 func (w *watcher) tell(now *state) {
-	err := contained("the watcher", func() error {
+	err := contain.Call("the watcher", func() error {
 		if now.err != nil {
 			w.f(nil, now.err)
 		} else {

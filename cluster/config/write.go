@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/troupe-go/troupe/actor"
+	"github.com/troupe-go/troupe/actor/contain"
 	"github.com/troupe-go/troupe/persistence"
 )
 
@@ -167,7 +168,7 @@ func (d *Document) check(values map[string]any) error {
 	if d.options.check == nil {
 		return nil
 	}
-	return contained("the check", func() error { return d.options.check(values) })
+	return contain.Call("the check", func() error { return d.options.check(values) })
 }
 
 // refusal is the error for what somebody wanted to write.
