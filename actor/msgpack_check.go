@@ -238,8 +238,9 @@ func extensionIn(data []byte) (size uint64, extension byte, ok bool) {
 	return 0, 0, false
 }
 
-// containerIn returns how many entries the map, or the list, at the start of data has.
-func containerIn(data []byte, isMap bool) (rest []byte, entries int, err error) {
+// enter returns how many entries the map, or the list, at the start of data has, which is on
+// that level, and what follows its head.
+func (s *shape) enter(data []byte, isMap bool, depth int) (rest []byte, entries int, err error) {
 	var length uint64
 	tag, fixed, long := data[0], byte(0x90), byte(0xdc)
 	if isMap {
@@ -255,10 +256,13 @@ func containerIn(data []byte, isMap bool) (rest []byte, entries int, err error) 
 		}
 		rest = data[head:]
 	default:
-		return nil, 0, errOtherKind
+		return nil, 0, s.mismatch(data)
 	}
 	if most := uint64(len(rest)); length > most || isMap && 2*length > most { // each takes a byte at least
 		return nil, 0, errCutShort
+	}
+	if depth == maxDepth {
+		return nil, 0, errTooDeep
 	}
 	return rest, int(length), nil
 }
@@ -277,15 +281,9 @@ func (s *shape) takeList(data []byte, depth int) ([]byte, error) {
 		}
 		return rest, err
 	}
-	rest, entries, err := containerIn(data, false)
-	if err == errOtherKind {
-		return nil, s.mismatch(data)
-	}
+	rest, entries, err := s.enter(data, false, depth)
 	if err == nil && s.form == formArray {
 		err = s.checkLength(entries)
-	}
-	if err == nil && depth == maxDepth {
-		err = errTooDeep
 	}
 	small := s.elem.form == formInt || s.elem.form == formUint
 	for i := 0; i < entries && err == nil; i++ {
@@ -309,13 +307,7 @@ func (s *shape) takeMap(data []byte, depth int) ([]byte, error) {
 	if data[0] == 0xc0 {
 		return data[1:], nil
 	}
-	rest, entries, err := containerIn(data, true)
-	if err == errOtherKind {
-		return nil, s.mismatch(data)
-	}
-	if err == nil && depth == maxDepth {
-		err = errTooDeep
-	}
+	rest, entries, err := s.enter(data, true, depth)
 	for i := 0; i < entries && err == nil; i++ {
 		if rest, err = s.key.take(rest, depth+1); err != nil {
 			break
@@ -326,16 +318,10 @@ func (s *shape) takeMap(data []byte, depth int) ([]byte, error) {
 }
 
 func (s *shape) takeStruct(data []byte, depth int) ([]byte, error) {
-	rest, entries, err := containerIn(data, true)
-	if err == errOtherKind {
-		if s.tuple != nil {
-			return s.takeTuple(data, depth)
-		}
-		return nil, s.mismatch(data)
+	if tag := data[0]; s.tuple != nil && (tag&0xf0 == 0x90 || tag == 0xdc || tag == 0xdd) {
+		return s.takeTuple(data, depth)
 	}
-	if err == nil && depth == maxDepth {
-		err = errTooDeep
-	}
+	rest, entries, err := s.enter(data, true, depth)
 	next := 0
 	for i := 0; i < entries && err == nil; i++ {
 		var name []byte
@@ -390,13 +376,7 @@ func nameAt(data []byte) (name, rest []byte, err error) {
 
 // takeTuple takes a struct whose fields are a list, of which empty ones may be nil.
 func (s *shape) takeTuple(data []byte, depth int) ([]byte, error) {
-	rest, entries, err := containerIn(data, false)
-	if err == errOtherKind {
-		return nil, s.mismatch(data)
-	}
-	if err == nil && depth == maxDepth {
-		err = errTooDeep
-	}
+	rest, entries, err := s.enter(data, false, depth)
 	for i := 0; i < entries && err == nil; i++ {
 		switch {
 		case len(rest) > 0 && rest[0] == 0xc0:

@@ -11,8 +11,6 @@ const msgPackNil = 0xc0
 var (
 	errCutShort = errors.New("it is cut short")
 	errTooDeep  = errors.New("it is nested too deep")
-
-	errOtherKind = errors.New("it is of another kind")
 )
 
 // checkMsgPack reports whether data is exactly one MessagePack value whose lengths
