@@ -105,26 +105,30 @@ func (in *inbound) delivery(l *lane, v *wire.View) actor.Delivery {
 
 func (in *inbound) cast(from *transport.Inbound, l *lane, v *wire.View) {
 	d := in.delivery(l, v)
-	err, returned := error(nil), false
-	defer func() {
-		if !returned {
-			err = hasLeft(d)
-		}
-		if err != nil {
-			in.node.system.DeadLetter(actor.DeadLetter{
-				To:     "actor://" + in.node.name + "/" + actor.FormatPath(d.Path, d.UID),
-				Name:   d.Message,
-				Reason: actor.AsError(err),
-			})
-		}
-	}()
-	err = in.node.deliver(in.caller(from, l, v), d)
-	returned = true
+	in.handOver(in.caller(from, l, v), d, func(err error) {
+		in.node.system.DeadLetter(actor.DeadLetter{
+			To:     "actor://" + in.node.name + "/" + actor.FormatPath(d.Path, d.UID),
+			Name:   d.Message,
+			Reason: actor.AsError(err),
+		})
+	})
 }
 
-// hasLeft is the error for a message when what takes it does not return.
-func hasLeft(d actor.Delivery) error {
-	return actor.Errorf(actor.Internal, "what takes messages for %.200q called runtime.Goexit", d.Path)
+// handOver delivers d. It calls refused if that fails, and if what takes d calls
+// runtime.Goexit.
+func (in *inbound) handOver(ctx context.Context, d actor.Delivery, refused func(error)) {
+	var err error
+	returned := false
+	defer func() {
+		if !returned {
+			err = actor.Errorf(actor.Internal, "what takes messages for %.200q called runtime.Goexit", d.Path)
+		}
+		if err != nil {
+			refused(err)
+		}
+	}()
+	err = in.node.deliver(ctx, d)
+	returned = true
 }
 
 func (in *inbound) call(from *transport.Inbound, l *lane, v *wire.View) {
@@ -134,28 +138,27 @@ func (in *inbound) call(from *transport.Inbound, l *lane, v *wire.View) {
 		return
 	}
 	d := in.delivery(l, v)
+	refused := func(err error) { l.refuse(from, id, err) }
 	d.Reply = func(reply any, err error) {
-		l.end(id)
 		if err != nil {
-			from.Send(failure(id, err))
+			l.refuse(from, id, err) // refused would be allocated
 			return
 		}
+		l.end(id)
 		in.reply(from, id, reply)
 	}
-	err, returned := error(nil), false
-	defer func() {
-		if !returned {
-			err = hasLeft(d)
-		}
-		if err != nil {
-			l.end(id)
-			from.Send(failure(id, err))
-		}
-	}()
-	if d.Chain, err = chainOf(v.Chain); err == nil {
-		err = in.node.deliver(ctx, d)
+	var err error
+	if d.Chain, err = chainOf(v.Chain); err != nil {
+		refused(err)
+		return
 	}
-	returned = true
+	in.handOver(ctx, d, refused)
+}
+
+// refuse ends a call with an error.
+func (l *lane) refuse(from *transport.Inbound, id uint64, err error) {
+	l.end(id)
+	from.Send(failure(id, err))
 }
 
 func (in *inbound) reply(from *transport.Inbound, id uint64, reply any) {
