@@ -47,7 +47,7 @@ func (c *cell) deliver(e Envelope, d *Delivery) error {
 	if h := c.held.Load(); d.Held == nil || h == nil || h.count.Load() == 0 {
 		err := c.process.TryPost(e)
 		if d.Held != nil && errors.Is(err, mailbox.ErrFull) {
-			err = c.process.Post(ended(), e) // not every queue has its senders wait
+			err = c.process.Post(c.system.answered, e) // which has ended: not every queue has its senders wait
 		}
 		switch {
 		case err == nil:
@@ -57,13 +57,6 @@ func (c *cell) deliver(e Envelope, d *Delivery) error {
 		}
 	}
 	return c.hold(e, d)
-}
-
-// ended returns a context that has ended, for a queue to say whether it would wait.
-func ended() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
 }
 
 // hold keeps a message until the mailbox has room.

@@ -95,6 +95,9 @@ func askInstance(to actor.Recipient, e actor.Envelope) error {
 
 // await waits until there is an instance.
 func (s service) await(ctx context.Context) error {
+	if s.pool() != nil {
+		return nil
+	}
 	what := fmt.Sprintf("calls of the service %q wait for an instance", s.name)
 	if err := s.node.awaitThat(ctx, what, func() bool { return s.pool() != nil }); err != nil {
 		return &actor.Error{

@@ -35,18 +35,16 @@ type stream struct {
 // stream returns the one of that name, after this node has begun to use it. The first
 // time that takes the replicated store.
 func (x *extension) stream(ctx context.Context, name string, s settings) (*stream, error) {
-	what := fmt.Sprintf("the first use of %q waits for the replicated store", name)
-	if known := x.streams.get(name); known != nil {
-		if known.settings == s {
-			return known, nil
-		}
-		if err := x.persist(ctx, what, func(ctx context.Context) error { return s.agree(ctx, x.node, name) }); err != nil {
-			return nil, err
-		}
+	known := x.streams.get(name)
+	if known != nil && known.settings == s {
 		return known, nil
 	}
+	what := fmt.Sprintf("the first use of %q waits for the replicated store", name)
 	if err := x.persist(ctx, what, func(ctx context.Context) error { return s.agree(ctx, x.node, name) }); err != nil {
 		return nil, err
+	}
+	if known != nil {
+		return known, nil
 	}
 	return x.streams.add(x, name, s)
 }
