@@ -103,14 +103,15 @@ func corePeer(conn net.Conn) (string, error) {
 	return peer.Node, err
 }
 
-// callCore sends a request to the core of another node.
+// callCore sends a request to the core of another node. A core may be asked twice, so
+// nobody waits for one whose process hangs.
 func (n *Node) callCore(ctx context.Context, name string, request []byte) ([]byte, error) {
 	p := n.directory.view().nodes[name]
 	if p == nil {
 		return nil, unavailable("node %q is not a member of cluster %q now", name, n.cluster)
 	}
 	link := n.transport.Peer(p.Node, p.Address, p.Incarnation)
-	reply, err := link.Call(ctx, &wire.Envelope{To: corePath, Message: "core", Payload: request, System: true})
+	reply, err := link.CallRepeatable(ctx, &wire.Envelope{To: corePath, Message: "core", Payload: request, System: true})
 	if err != nil {
 		return nil, fromTransport(err)
 	}

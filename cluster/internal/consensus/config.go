@@ -131,8 +131,8 @@ type Config struct {
 	Peer func(net.Conn) (node string, err error)
 
 	// Call has [Core.Handle] of another node answer a request. It returns when ctx
-	// ends. Its errors are actor errors, with NotRun if the other node has surely not
-	// seen the request.
+	// ends, and soon when the process of that node hangs. Its errors are actor errors,
+	// with NotRun if the other node has surely not seen the request.
 	Call func(ctx context.Context, node string, request []byte) ([]byte, error)
 }
 
