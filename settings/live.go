@@ -76,6 +76,7 @@ func (l *Live[T]) Status() Status {
 func (l *Live[T]) take(now time.Time, s *snapshot[T]) {
 	before := l.current.Swap(s)
 	l.mu.Lock()
+	refused := l.status.Err != nil
 	l.status.LoadedAt, l.status.TriedAt, l.status.Err = now, now, nil
 	if before == nil {
 		l.first = s.value
@@ -89,7 +90,11 @@ func (l *Live[T]) take(now time.Time, s *snapshot[T]) {
 	l.mu.Unlock()
 	close(before.superseded)
 
-	l.plan.logger.Info("settings changed", "keys", l.Changed(before.value, s.value))
+	if keys := l.Changed(before.value, s.value); len(keys) > 0 {
+		l.plan.logger.Info("settings changed", "keys", keys)
+	} else if refused {
+		l.plan.logger.Info("settings can be read again, and are as they were")
+	}
 	if len(waiting) > 0 && !slices.Equal(waiting, waited) {
 		l.plan.logger.Warn("settings changed that need a restart", "keys", waiting)
 	}

@@ -44,30 +44,9 @@ func TestReadersSeeWholeSnapshotsAndTheLastOneInTheEnd(t *testing.T) {
 		}
 		live := load[manyPairs](t, args...)
 
-		check := func(seen *manyPairs) {
-			for name, p := range seen.Pairs {
-				if p.A != p.B || p.A < 0 {
-					t.Errorf("%s is %+v", name, p)
-				}
-			}
-		}
+		check := func(seen *manyPairs) { seen.check(t) }
 		for range 4 {
-			go func() {
-				for t.Context().Err() == nil {
-					seen := live.Get()
-					check(seen)
-					live.Explain("pairs.1.a")
-					live.Status()
-					before := maps.Clone(seen.Pairs)
-					select {
-					case <-time.After(20 * time.Millisecond):
-					case <-t.Context().Done():
-					}
-					if !maps.Equal(before, seen.Pairs) {
-						t.Error("a snapshot was changed")
-					}
-				}
-			}()
+			go readWhile(t, live)
 		}
 		var watched *manyPairs
 		if err := live.Watch(t.Context(), "", func(_, new *manyPairs) { check(new); watched = new }); err != nil {
@@ -106,21 +85,53 @@ func TestReadersSeeWholeSnapshotsAndTheLastOneInTheEnd(t *testing.T) {
 		<-time.After(time.Minute)
 		synctest.Wait()
 
-		want := map[string]pair{}
-		for _, v := range all {
-			for name, value := range v.values["pairs"].(map[string]any) {
-				if value != nil {
-					n := value.(map[string]any)["a"].(int)
-					want[name] = pair{n, n}
-				}
-			}
-		}
+		want := wanted(all)
 		status := live.Status()
-		if got := live.Get().Pairs; status.Err != nil || !reflect.DeepEqual(got, want) || watched != live.Get() {
+		if got := live.Get().Pairs; status.Err != nil || !reflect.DeepEqual(got, want) || !reflect.DeepEqual(watched.Pairs, want) {
 			t.Errorf("%+v: got %v, want %v, watched %v", status, got, want, watched)
 		}
 		if status.Reloads < 10 || status.Refusals < 10 {
 			t.Errorf("nothing was tested: %+v", status)
 		}
 	})
+}
+
+func (m *manyPairs) check(t *testing.T) {
+	for name, p := range m.Pairs {
+		if p.A != p.B || p.A < 0 {
+			t.Errorf("%s is %+v", name, p)
+		}
+	}
+}
+
+// readWhile reads while the test runs. What it has read must stay as it is.
+func readWhile(t *testing.T, live *settings.Live[manyPairs]) {
+	for t.Context().Err() == nil {
+		seen := live.Get()
+		seen.check(t)
+		live.Explain("pairs.1.a")
+		live.Status()
+		before := maps.Clone(seen.Pairs)
+		select {
+		case <-time.After(20 * time.Millisecond):
+		case <-t.Context().Done():
+		}
+		if !maps.Equal(before, seen.Pairs) {
+			t.Error("a snapshot was changed")
+		}
+	}
+}
+
+// wanted is what the sources have in the end, the last one first.
+func wanted(all []*variable) map[string]pair {
+	want := map[string]pair{}
+	for _, v := range all {
+		for name, value := range v.values["pairs"].(map[string]any) {
+			if value != nil {
+				n := value.(map[string]any)["a"].(int)
+				want[name] = pair{n, n}
+			}
+		}
+	}
+	return want
 }
