@@ -238,6 +238,9 @@ func (f *finder) look(life context.Context, find func(context.Context, string) (
 			strangers = append(strangers, a)
 		}
 	}
+	if len(addresses) == 0 && err == nil && way == "dns" && f.lonely() {
+		f.say(slog.LevelInfo, way+silent, "this node is alone: DNS lists no other one; if there are others, see that the name is spelled right and lists them", "way", way)
+	}
 	if len(strangers) == 0 {
 		return
 	}
@@ -268,7 +271,7 @@ func (f *finder) failed(way string, contacts []string, err error) {
 		f.complain(way+" foreign", "found a node that does not belong to this cluster: another secret, another cluster, or an address that leads elsewhere",
 			"way", way, "cluster", f.node.cluster, "error", err)
 	default:
-		if way != "lost" && f.alone() && time.Since(f.node.started) >= loneliness {
+		if way != "lost" && f.lonely() {
 			f.complain(way+silent, "this node is alone: none of its contacts answers; see that they run and can be reached from here",
 				"way", way, "contacts", len(contacts), "error", shortened(err))
 			return
@@ -300,6 +303,9 @@ func shortened(err error) string {
 // alone reports whether no other node is known.
 func (f *finder) alone() bool { return len(f.node.directory.view().nodes) == 0 }
 
+// lonely reports whether no other node has been known for longer than a start takes.
+func (f *finder) lonely() bool { return f.alone() && time.Since(f.node.started) >= loneliness }
+
 // isForeign reports whether the peer, or we, refused the other's certificate or key.
 func isForeign(err error) bool {
 	return errors.Is(err, gossip.ErrForeign) || errors.Is(err, security.ErrUntrusted) ||
@@ -322,11 +328,15 @@ func (f *finder) forgive(way string) {
 
 // complain warns once about each thing.
 func (f *finder) complain(key, message string, attrs ...any) {
+	f.say(slog.LevelWarn, key, message, attrs...)
+}
+
+// say logs at level the first time, and at Debug when it is the same again.
+func (f *finder) say(level slog.Level, key, message string, attrs ...any) {
 	f.mu.Lock()
 	again := f.warned[key]
 	f.warned[key] = true
 	f.mu.Unlock()
-	level := slog.LevelWarn
 	if again {
 		level = slog.LevelDebug
 	}

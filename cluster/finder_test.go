@@ -1,6 +1,7 @@
 package cluster_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -60,6 +61,22 @@ func TestANodeThatStaysAloneSaysWhoDoesNotAnswer(t *testing.T) {
 	})
 }
 
+func TestANodeThatDNSListsNoOtherForSaysSo(t *testing.T) {
+	clustertest.Run(t, 0, func(t *testing.T, c *clustertest.Cluster) {
+		var log journal
+		nobody := way{name: "dns", announce: succeed, withdraw: succeed, find: func(context.Context) ([]string, error) { return nil, nil }}
+		start(t, c, "alone", cluster.WithDiscovery(nobody), cluster.WithLogger(log.logger(slog.LevelInfo)))
+		<-time.After(4 * time.Second)
+		if said := log.take(); strings.Contains(said, "alone:") {
+			t.Errorf("others may just be starting, and it logged %s", said)
+		}
+		<-time.After(time.Minute)
+		if said := log.take(); strings.Count(said, "level=INFO msg=\"this node is alone: DNS lists no other one") != 1 {
+			t.Errorf("it logged %s", said)
+		}
+	})
+}
+
 func TestANodeIsNotItsOwnCompany(t *testing.T) {
 	clustertest.Run(t, 0, func(t *testing.T, c *clustertest.Cluster) {
 		var log journal
@@ -77,11 +94,14 @@ func TestANodeIsNotItsOwnCompany(t *testing.T) {
 // way is a discovery with methods of its own.
 type way struct {
 	cluster.Discovery
+	name               string // "odd" if it is empty
 	announce, withdraw func(context.Context) error
 	find               func(context.Context) ([]string, error)
 }
 
-func (o way) Name() string { return "odd" }
+func (o way) Name() string { return cmp.Or(o.name, "odd") }
+
+func succeed(context.Context) error { return nil }
 
 func (o way) Announce(ctx context.Context, _, _, _ string) error { return o.announce(ctx) }
 
@@ -90,28 +110,27 @@ func (o way) Find(ctx context.Context, _ string) ([]string, error) { return o.fi
 func (o way) Withdraw(ctx context.Context) error { return o.withdraw(ctx) }
 
 func TestADiscoveryThatMisbehavesHidesNoOther(t *testing.T) {
-	nothing := func(context.Context) error { return nil }
 	wait := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
 	none := func(context.Context) ([]string, error) { return nil, nil }
 	for what, ill := range map[string]func(string, <-chan struct{}) way{
 		"it finds the live one and then waits": func(live string, _ <-chan struct{}) way {
-			return way{announce: nothing, withdraw: nothing, find: func(ctx context.Context) ([]string, error) { return []string{live}, wait(ctx) }}
+			return way{announce: succeed, withdraw: succeed, find: func(ctx context.Context) ([]string, error) { return []string{live}, wait(ctx) }}
 		},
 		"Find waits for ever": func(_ string, end <-chan struct{}) way {
-			return way{announce: nothing, withdraw: nothing, find: func(context.Context) ([]string, error) { <-end; return nil, nil }}
+			return way{announce: succeed, withdraw: succeed, find: func(context.Context) ([]string, error) { <-end; return nil, nil }}
 		},
 		"Find panics": func(string, <-chan struct{}) way {
-			return way{announce: nothing, withdraw: nothing, find: func(context.Context) ([]string, error) { panic("bad luck") }}
+			return way{announce: succeed, withdraw: succeed, find: func(context.Context) ([]string, error) { panic("bad luck") }}
 		},
 		"Find ends its goroutine": func(string, <-chan struct{}) way {
-			return way{announce: nothing, withdraw: nothing, find: func(context.Context) ([]string, error) { runtime.Goexit(); return nil, nil }}
+			return way{announce: succeed, withdraw: succeed, find: func(context.Context) ([]string, error) { runtime.Goexit(); return nil, nil }}
 		},
-		"Announce waits": func(string, <-chan struct{}) way { return way{announce: wait, withdraw: nothing, find: none} },
+		"Announce waits": func(string, <-chan struct{}) way { return way{announce: wait, withdraw: succeed, find: none} },
 		"Announce waits for ever": func(_ string, end <-chan struct{}) way {
-			return way{announce: func(context.Context) error { <-end; return nil }, withdraw: nothing, find: none}
+			return way{announce: func(context.Context) error { <-end; return nil }, withdraw: succeed, find: none}
 		},
 		"Withdraw waits for ever": func(_ string, end <-chan struct{}) way {
-			return way{announce: nothing, withdraw: func(context.Context) error { <-end; return nil }, find: none}
+			return way{announce: succeed, withdraw: func(context.Context) error { <-end; return nil }, find: none}
 		},
 	} {
 		t.Run(what, func(t *testing.T) {
@@ -119,7 +138,7 @@ func TestADiscoveryThatMisbehavesHidesNoOther(t *testing.T) {
 				end := make(chan struct{})
 				defer close(end)
 				var withdrawn atomic.Bool
-				live := way{announce: nothing,
+				live := way{announce: succeed,
 					withdraw: func(context.Context) error { withdrawn.Store(true); return nil },
 					find:     func(context.Context) ([]string, error) { return []string{c.Node(0).Address()}, nil },
 				}
