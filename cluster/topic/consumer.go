@@ -108,7 +108,7 @@ func (m missing) String() string {
 
 // attend keeps the consumer attached to one partition, whoever owns it.
 func (c *consumer) attend(partition int) {
-	reported := false
+	reported, told := false, ""
 	pause := minPause
 	waiting := c.stream.waiting(partition)
 	defer waiting.Done()
@@ -127,7 +127,7 @@ func (c *consumer) attend(partition int) {
 				reported = err == nil
 			}
 			if err == nil {
-				pause = minPause
+				pause, told = minPause, ""
 				waiting.Done()
 				in.serve(c.ctx)
 				if !in.isOver() {
@@ -137,7 +137,8 @@ func (c *consumer) attend(partition int) {
 			}
 			if isPassing(err) {
 				waiting.Because(whileOwner(err))
-			} else {
+			} else if told != err.Error() {
+				told = err.Error()
 				c.stream.extension.node.Logger().Error("a subscription gets no events of a partition now", "subscription", c.sub, "partition", partition, "error", err)
 			}
 			retry = pause
