@@ -113,7 +113,7 @@ func (s *Scheduler) run(t Task) {
 
 // OnRunner reports whether it is called by a [Task], however deep, in the goroutine that
 // runs the task: not by goroutines that a task has started. It walks the stack, which
-// takes a fraction of a microsecond.
+// takes about a microsecond.
 func OnRunner() bool {
 	var few [64]uintptr
 	pcs := few[:]
