@@ -274,15 +274,18 @@ func TestStopOfAnEmptySystem(t *testing.T) {
 
 // Started, Stopped, a handler or the work of a Pipe that does not watch its context is
 // named: who it is, what it is about, and for how long.
-func TestStopNamesWhatDoesNotEnd(t *testing.T) {
+// stopping is a system that does not stop in time, and what its error has to say.
+type stopping struct {
+	begin func(t *testing.T, s *actor.System, gate chan struct{})
+	want  []string
+	not   []string
+}
+
+func whatDoesNotEnd() map[string]stopping {
 	stuck := func(gate <-chan struct{}) func(*actor.Context, Note) error {
 		return func(*actor.Context, Note) error { <-gate; return nil }
 	}
-	tests := map[string]struct {
-		begin func(t *testing.T, s *actor.System, gate chan struct{})
-		want  []string
-		not   []string
-	}{
+	return map[string]stopping{
 		"a handler": {
 			func(t *testing.T, s *actor.System, gate chan struct{}) {
 				spawn(t, s, script{}, actor.WithName("idle"))
@@ -340,7 +343,10 @@ func TestStopNamesWhatDoesNotEnd(t *testing.T) {
 			[]string{"; and 15 more; "}, nil,
 		},
 	}
-	for name, test := range tests {
+}
+
+func TestStopNamesWhatDoesNotEnd(t *testing.T) {
+	for name, test := range whatDoesNotEnd() {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				system, gate := newSystem(t), make(chan struct{})

@@ -113,6 +113,60 @@ func frameOf(envelopes ...wire.Envelope) []byte {
 	return b
 }
 
+// hostile is a frame, and the code of the answer to the last call in it.
+type hostile struct {
+	frame []byte
+	code  actor.Code
+}
+
+// goodCall is a call that is answered.
+func goodCall() wire.Envelope {
+	return wire.Envelope{
+		Kind: wire.Call, ID: 1, To: "worker", Message: "cluster_test.Where",
+		ContentType: "application/msgpack", Payload: []byte{0x80},
+	}
+}
+
+func goodCallWith(change func(*wire.Envelope)) []byte {
+	e := goodCall()
+	change(&e)
+	return frameOf(e)
+}
+
+func hostileFrames() map[string]hostile {
+	good, with := goodCall(), goodCallWith
+	return map[string]hostile{
+		"an unknown actor":      {with(func(e *wire.Envelope) { e.To = "nobody" }), actor.NotFound},
+		"no actor":              {with(func(e *wire.Envelope) { e.To = "" }), actor.NotFound},
+		"an odd path":           {with(func(e *wire.Envelope) { e.To = strings.Repeat("../", 1000) }), actor.NotFound},
+		"a former actor":        {with(func(e *wire.Envelope) { e.UID = 12345 }), actor.NotFound},
+		"an unknown message":    {with(func(e *wire.Envelope) { e.Message = "cluster_test.Nothing" }), actor.Unimplemented},
+		"a cast that is called": {with(func(e *wire.Envelope) { e.Message = "cluster_test.Note" }), actor.Unimplemented},
+		"an unknown encoding":   {with(func(e *wire.Envelope) { e.ContentType = "text/odd" }), actor.InvalidArgument},
+		"a broken payload":      {with(func(e *wire.Envelope) { e.Payload = []byte{0xc1, 0xff} }), actor.InvalidArgument},
+		"deep nesting":          {with(func(e *wire.Envelope) { e.Payload = bytes.Repeat([]byte{0x91}, 1<<20) }), actor.InvalidArgument},
+		"a promised giant": {with(func(e *wire.Envelope) {
+			e.Message = "cluster_test.Echo"
+			e.Payload = []byte{0x81, 0xa4, 'T', 'e', 'x', 't', 0xc6, 0xff, 0xff, 0xff, 0xff}
+		}), actor.InvalidArgument},
+		"an odd sender": {with(func(e *wire.Envelope) { e.From = "//\x00" }), actor.OK},
+		"an odd chain":  {with(func(e *wire.Envelope) { e.Chain = []byte{0x0a, 0xff} }), actor.InvalidArgument},
+		"an endless chain": {with(func(e *wire.Envelope) {
+			for range 1000 {
+				e.Chain = wire.AppendHop(e.Chain, wire.Hop{Actor: "actor://node-0/worker", Ask: 1})
+			}
+		}), actor.InvalidArgument},
+		"a made up chain": {with(func(e *wire.Envelope) {
+			e.Chain = wire.AppendHop(nil, wire.Hop{Actor: "actor://node-0/worker#1"})
+		}), actor.OK},
+		"an endless timeout": {with(func(e *wire.Envelope) { e.Timeout = math.MaxUint64 }), actor.OK},
+		"kinds of the other direction": {frameOf(wire.Envelope{Kind: wire.Reply, ID: 1}, wire.Envelope{Kind: wire.Failure, ID: 2},
+			wire.Envelope{Kind: wire.Terminated, ID: 3}, wire.Envelope{Kind: 99, ID: 4}, wire.Envelope{Kind: wire.Cancel, ID: 5},
+			wire.Envelope{Kind: wire.Unwatch, ID: 6}, good), actor.OK},
+		"one ID twice": {frameOf(wire.Envelope{Kind: wire.Watch, ID: 1, To: "worker"}, wire.Envelope{Kind: wire.Watch, ID: 1, To: "worker"}, good, good), actor.OK},
+	}
+}
+
 func TestAHostilePeerHarmsOnlyItself(t *testing.T) {
 	keys := derive(t, "no secret at all, but long enough", "test")
 	clustertest.Run(t, 2, func(t *testing.T, c *clustertest.Cluster) {
@@ -121,15 +175,6 @@ func TestAHostilePeerHarmsOnlyItself(t *testing.T) {
 		in := newInsider(t, c, keys, c.Node(0))
 		defer in.conn.Close()
 		wantWorking(t, c)
-		good := wire.Envelope{
-			Kind: wire.Call, ID: 1, To: "worker", Message: "cluster_test.Where",
-			ContentType: "application/msgpack", Payload: []byte{0x80},
-		}
-		with := func(change func(*wire.Envelope)) []byte {
-			e := good
-			change(&e)
-			return frameOf(e)
-		}
 		exchange := func(frame []byte) (wire.View, error) {
 			s := in.open(nil)
 			if err := s.SendMsg(frame); err != nil && err != io.EOF {
@@ -139,93 +184,71 @@ func TestAHostilePeerHarmsOnlyItself(t *testing.T) {
 			_ = s.CloseSend()
 			return v, err
 		}
-		if v, err := exchange(frameOf(good)); err != nil || v.Kind != wire.Reply {
+		if v, err := exchange(frameOf(goodCall())); err != nil || v.Kind != wire.Reply {
 			t.Fatalf("a good call: %v, %v", v, err)
 		}
 		before := measure()
 
-		for what, test := range map[string]struct {
-			frame []byte
-			code  actor.Code
-		}{
-			"an unknown actor":      {with(func(e *wire.Envelope) { e.To = "nobody" }), actor.NotFound},
-			"no actor":              {with(func(e *wire.Envelope) { e.To = "" }), actor.NotFound},
-			"an odd path":           {with(func(e *wire.Envelope) { e.To = strings.Repeat("../", 1000) }), actor.NotFound},
-			"a former actor":        {with(func(e *wire.Envelope) { e.UID = 12345 }), actor.NotFound},
-			"an unknown message":    {with(func(e *wire.Envelope) { e.Message = "cluster_test.Nothing" }), actor.Unimplemented},
-			"a cast that is called": {with(func(e *wire.Envelope) { e.Message = "cluster_test.Note" }), actor.Unimplemented},
-			"an unknown encoding":   {with(func(e *wire.Envelope) { e.ContentType = "text/odd" }), actor.InvalidArgument},
-			"a broken payload":      {with(func(e *wire.Envelope) { e.Payload = []byte{0xc1, 0xff} }), actor.InvalidArgument},
-			"deep nesting":          {with(func(e *wire.Envelope) { e.Payload = bytes.Repeat([]byte{0x91}, 1<<20) }), actor.InvalidArgument},
-			"a promised giant": {with(func(e *wire.Envelope) {
-				e.Message = "cluster_test.Echo"
-				e.Payload = []byte{0x81, 0xa4, 'T', 'e', 'x', 't', 0xc6, 0xff, 0xff, 0xff, 0xff}
-			}), actor.InvalidArgument},
-			"an odd sender": {with(func(e *wire.Envelope) { e.From = "//\x00" }), actor.OK},
-			"an odd chain":  {with(func(e *wire.Envelope) { e.Chain = []byte{0x0a, 0xff} }), actor.InvalidArgument},
-			"an endless chain": {with(func(e *wire.Envelope) {
-				for range 1000 {
-					e.Chain = wire.AppendHop(e.Chain, wire.Hop{Actor: "actor://node-0/worker", Ask: 1})
-				}
-			}), actor.InvalidArgument},
-			"a made up chain": {with(func(e *wire.Envelope) {
-				e.Chain = wire.AppendHop(nil, wire.Hop{Actor: "actor://node-0/worker#1"})
-			}), actor.OK},
-			"an endless timeout": {with(func(e *wire.Envelope) { e.Timeout = math.MaxUint64 }), actor.OK},
-			"kinds of the other direction": {frameOf(wire.Envelope{Kind: wire.Reply, ID: 1}, wire.Envelope{Kind: wire.Failure, ID: 2},
-				wire.Envelope{Kind: wire.Terminated, ID: 3}, wire.Envelope{Kind: 99, ID: 4}, wire.Envelope{Kind: wire.Cancel, ID: 5},
-				wire.Envelope{Kind: wire.Unwatch, ID: 6}, good), actor.OK},
-			"one ID twice": {frameOf(wire.Envelope{Kind: wire.Watch, ID: 1, To: "worker"}, wire.Envelope{Kind: wire.Watch, ID: 1, To: "worker"}, good, good), actor.OK},
-		} {
+		for what, test := range hostileFrames() {
 			v, err := exchange(test.frame)
 			if err != nil || actor.Code(v.Code) != test.code || (v.Kind == wire.Reply) != (test.code == actor.OK) {
 				t.Errorf("%s: %v %d %s, %v, want %v", what, v.Kind, v.Code, v.Text, err, test.code)
 			}
 		}
 
-		dice := rand.New(rand.NewPCG(3, 3))
-		whole := frameOf(good, good)
-		for i := range 200 {
-			frame := bytes.Clone(whole[:dice.IntN(len(whole))])
-			if i%2 == 0 && len(frame) > 0 {
-				for range 5 {
-					frame[dice.IntN(len(frame))] = byte(dice.Uint32())
-				}
-			}
-			s := in.open(nil)
-			_ = s.SendMsg(frame)
-			_ = s.CloseSend()
-			for err := error(nil); err == nil; {
-				_, err = in.receive(s)
-			}
-		}
+		in.sendDamaged(frameOf(goodCall(), goodCall()))
 		if _, err := exchange([]byte{0x0a, 0xff, 0xff}); status.Code(err) != codes.InvalidArgument {
 			t.Error("a truncated frame:", err)
 		}
-		if _, err := exchange(with(func(e *wire.Envelope) { e.Payload = make([]byte, 100<<20) })); status.Code(err) != codes.ResourceExhausted {
+		if _, err := exchange(goodCallWith(func(e *wire.Envelope) { e.Payload = make([]byte, 100<<20) })); status.Code(err) != codes.ResourceExhausted {
 			t.Error("100 MiB:", err)
 		}
-		for what, md := range map[string]metadata.MD{
-			"another's name": metadata.Pairs("troupe-node", "node-1"),
-			"no name":        metadata.Pairs("troupe-node", ""),
-			"a lane":         metadata.Pairs("troupe-lane", "1000"),
-			"a version":      metadata.Pairs("troupe-version", "0"),
-			"no number":      metadata.Pairs("troupe-incarnation", "x"),
-		} {
-			if _, err := in.receive(in.open(md)); err == nil || status.Code(err) == codes.DeadlineExceeded {
-				t.Errorf("%s: %v", what, err)
-			}
-		}
-		for i := range 1000 { // what it could make the node remember
-			s := in.open(metadata.Pairs("troupe-incarnation", fmt.Sprint(i+10)))
-			_ = s.SendMsg(frameOf(wire.Envelope{Kind: wire.Watch, ID: 1, To: "worker"}))
-			_ = s.CloseSend()
-			for err := error(nil); err == nil; {
-				_, err = in.receive(s)
-			}
-		}
+		in.sendOddMetadata(t)
 		wantWorking(t, c)
 		<-time.After(time.Minute)
 		before.wantBack(t)
 	})
+}
+
+// sendDamaged sends parts of a frame, every other one with damage.
+func (in *insider) sendDamaged(whole []byte) {
+	dice := rand.New(rand.NewPCG(3, 3))
+	for i := range 200 {
+		frame := bytes.Clone(whole[:dice.IntN(len(whole))])
+		if i%2 == 0 && len(frame) > 0 {
+			for range 5 {
+				frame[dice.IntN(len(frame))] = byte(dice.Uint32())
+			}
+		}
+		s := in.open(nil)
+		_ = s.SendMsg(frame)
+		_ = s.CloseSend()
+		for err := error(nil); err == nil; {
+			_, err = in.receive(s)
+		}
+	}
+}
+
+// sendOddMetadata opens streams that say odd things of the node, or of its number.
+func (in *insider) sendOddMetadata(t *testing.T) {
+	t.Helper()
+	for what, md := range map[string]metadata.MD{
+		"another's name": metadata.Pairs("troupe-node", "node-1"),
+		"no name":        metadata.Pairs("troupe-node", ""),
+		"a lane":         metadata.Pairs("troupe-lane", "1000"),
+		"a version":      metadata.Pairs("troupe-version", "0"),
+		"no number":      metadata.Pairs("troupe-incarnation", "x"),
+	} {
+		if _, err := in.receive(in.open(md)); err == nil || status.Code(err) == codes.DeadlineExceeded {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	for i := range 1000 { // what it could make the node remember
+		s := in.open(metadata.Pairs("troupe-incarnation", fmt.Sprint(i+10)))
+		_ = s.SendMsg(frameOf(wire.Envelope{Kind: wire.Watch, ID: 1, To: "worker"}))
+		_ = s.CloseSend()
+		for err := error(nil); err == nil; {
+			_, err = in.receive(s)
+		}
+	}
 }

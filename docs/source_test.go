@@ -10,8 +10,6 @@ import (
 	"testing"
 )
 
-const maxFileLines = 800
-
 // fatal is what ends or disturbs the process of whoever uses a library. Errors are
 // returned, and what is to be logged goes to the logger that the caller gave.
 const fatal = `panic print println os.Exit runtime.Goexit
@@ -34,14 +32,6 @@ func allowed(function, call string) bool {
 		return true
 	}
 	return false
-}
-
-func TestFilesAreOfReadableLength(t *testing.T) {
-	for _, f := range loadTree(t).goes {
-		if f.lines > maxFileLines && !f.generated {
-			t.Errorf("%s has %d lines, more than %d: split it by concept", f.path, f.lines, maxFileLines)
-		}
-	}
 }
 
 func TestNothingHappensBeforeMain(t *testing.T) {

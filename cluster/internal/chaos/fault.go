@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -102,7 +103,20 @@ func (h *harm) healed() {
 const copying = 30 * time.Second
 
 func faults(t Target) []fault {
-	all := []fault{
+	all := slices.Concat(cuts(), deaths(), restarts())
+	if t.CanHang() {
+		all = append(all, fault{"the leader's disk hangs", 0, func(h *harm) (string, func()) {
+			victim := h.leader()
+			h.Hang(victim)
+			return fmt.Sprint(victim), func() { h.Unhang(victim) }
+		}})
+	}
+	return all
+}
+
+// cuts are of the network.
+func cuts() []fault {
+	return []fault{
 		{"split in halves", 0, func(h *harm) (string, func()) {
 			order := h.Perm(h.Nodes())
 			side := 1 + h.IntN(h.Nodes()-1)
@@ -139,6 +153,12 @@ func faults(t Target) []fault {
 			h.cut(order[1:middle], order[middle:])
 			return fmt.Sprintf("%v from %v over %d", order[1:middle], order[middle:], order[0]), h.healed
 		}},
+	}
+}
+
+// deaths end a process, or stop it for a while.
+func deaths() []fault {
+	return []fault{
 		{"kill", 0, func(h *harm) (string, func()) {
 			return kill(h, h.IntN(h.Nodes()))
 		}},
@@ -157,6 +177,12 @@ func faults(t Target) []fault {
 				h.apart.end(victim)
 			}
 		}},
+	}
+}
+
+// restarts are what operators do, and what happens to them then.
+func restarts() []fault {
+	return []fault{
 		{"restart one after the other", 20 * time.Second, func(h *harm) (string, func()) {
 			order := h.Perm(h.Nodes())
 			for _, victim := range order {
@@ -194,14 +220,6 @@ func faults(t Target) []fault {
 			}
 		}},
 	}
-	if t.CanHang() {
-		all = append(all, fault{"the leader's disk hangs", 0, func(h *harm) (string, func()) {
-			victim := h.leader()
-			h.Hang(victim)
-			return fmt.Sprint(victim), func() { h.Unhang(victim) }
-		}})
-	}
-	return all
 }
 
 // leave tells a node to leave, which is apart from then on.

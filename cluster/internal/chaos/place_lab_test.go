@@ -118,6 +118,36 @@ func (l *lab) do(ctx *actor.Context, m Do) (Seen, error) {
 		<-ctx.Done()
 		l.acts.add("the handler ends: %v by %v", ctx.Err(), context.Cause(ctx))
 		return Seen{}, ctx.Err()
+	case "child":
+		child, err := actor.Spawn(ctx, actor.Define("child", func() *lab { return &lab{acts: l.acts} }, actor.OnCall((*lab).do)))
+		if err != nil {
+			return Seen{}, err
+		}
+		return actor.Ask(ctx, child, Do{What: "ask", To: m.To})
+	case "ask":
+		return actor.Ask(ctx, m.To[0], Do{What: "ask on", To: m.To[1:]})
+	case "ask on":
+		if len(m.To) == 0 {
+			return Seen{Text: "the end"}, nil
+		}
+		return l.do(ctx, Do{What: "ask", To: m.To})
+	case "ask aside":
+		reply, later := actor.ReplyLater[Seen](ctx)
+		go func() { reply.Send(actor.Ask(ctx, m.To[0], Do{What: "ask on", To: m.To[1:]})) }()
+		return Seen{}, later
+	case "stop":
+		ctx.Stop()
+		return Seen{Text: "stopping"}, nil
+	}
+	if seen, err, known := l.doLater(ctx, m); known {
+		return seen, err
+	}
+	return fail(ctx, m)
+}
+
+// fail ends the request as an error, or a failure of the actor.
+func fail(ctx *actor.Context, m Do) (Seen, error) {
+	switch m.What {
 	case "plain error":
 		return Seen{Text: "and a reply"}, errors.New("plain")
 	case "coded error":
@@ -147,73 +177,60 @@ func (l *lab) do(ctx *actor.Context, m Do) (Seen, error) {
 		runtime.Goexit()
 	case "Fail":
 		ctx.Fail(errSoldOut)
+	default:
+		return Seen{}, actor.Errorf(actor.Unimplemented, "a trial of %q", m.What)
+	}
+	return Seen{}, nil
+}
+
+// doLater answers when the handler has returned, if it knows the request.
+func (l *lab) doLater(ctx *actor.Context, m Do) (seen Seen, err error, known bool) {
+	switch m.What {
 	case "reply later":
 		reply, later := actor.ReplyLater[Seen](ctx)
 		go reply.Send(Seen{Text: "later"}, nil)
-		return Seen{}, later
+		return Seen{}, later, true
 	case "fail later":
 		reply, later := actor.ReplyLater[Seen](ctx)
 		go reply.Send(Seen{Text: "later"}, errSoldOut)
-		return Seen{}, later
+		return Seen{}, later, true
 	case "reply twice":
 		reply, later := actor.ReplyLater[Seen](ctx)
 		reply.Send(Seen{Text: "first"}, nil)
 		reply.Send(Seen{Text: "second"}, errSoldOut)
-		return Seen{Text: "third"}, later
+		return Seen{Text: "third"}, later, true
 	case "reply something else":
 		_, later := actor.ReplyLater[int](ctx)
-		return Seen{}, later
+		return Seen{}, later, true
 	case "never reply":
 		_, later := actor.ReplyLater[Seen](ctx)
-		return Seen{}, later
+		return Seen{}, later, true
 	case "pipe":
 		reply, later := actor.ReplyLater[Seen](ctx)
 		l.later = append(l.later, reply)
 		actor.Pipe(ctx, func(ctx context.Context) Hear {
 			return Hear{What: fmt.Sprint("reply ", ctx.Value(senderKey{}))}
 		})
-		return Seen{}, later
+		return Seen{}, later, true
 	case "pipe that panics":
 		_, later := actor.ReplyLater[Seen](ctx)
 		actor.Pipe(ctx, func(context.Context) Hear { panic("no tea") })
-		return Seen{}, later
+		return Seen{}, later, true
 	case "timer":
 		reply, later := actor.ReplyLater[Seen](ctx)
 		l.later = append(l.later, reply)
 		actor.After(ctx, 100*time.Millisecond, Hear{What: "reply by timer"})
-		return Seen{}, later
+		return Seen{}, later, true
 	case "stash":
 		if !l.stashed {
 			l.stashed = true
 			actor.After(ctx, 100*time.Millisecond, Hear{What: "unstash"})
-			return Seen{}, ctx.Stash()
+			return Seen{}, ctx.Stash(), true
 		}
 		l.stashed = false
-		return Seen{Text: "unstashed, " + l.describe(ctx)}, nil
-	case "child":
-		child, err := actor.Spawn(ctx, actor.Define("child", func() *lab { return &lab{acts: l.acts} }, actor.OnCall((*lab).do)))
-		if err != nil {
-			return Seen{}, err
-		}
-		return actor.Ask(ctx, child, Do{What: "ask", To: m.To})
-	case "ask":
-		return actor.Ask(ctx, m.To[0], Do{What: "ask on", To: m.To[1:]})
-	case "ask on":
-		if len(m.To) == 0 {
-			return Seen{Text: "the end"}, nil
-		}
-		return l.do(ctx, Do{What: "ask", To: m.To})
-	case "ask aside":
-		reply, later := actor.ReplyLater[Seen](ctx)
-		go func() { reply.Send(actor.Ask(ctx, m.To[0], Do{What: "ask on", To: m.To[1:]})) }()
-		return Seen{}, later
-	case "stop":
-		ctx.Stop()
-		return Seen{Text: "stopping"}, nil
-	default:
-		return Seen{}, actor.Errorf(actor.Unimplemented, "a trial of %q", m.What)
+		return Seen{Text: "unstashed, " + l.describe(ctx)}, nil, true
 	}
-	return Seen{}, nil
+	return Seen{}, nil, false
 }
 
 func (l *lab) hear(ctx *actor.Context, m Hear) error {
