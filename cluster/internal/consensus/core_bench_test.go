@@ -13,6 +13,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"github.com/troupe-go/troupe/cluster/internal/consensus/raftlog"
 	"github.com/troupe-go/troupe/persistence"
 	"github.com/troupe-go/troupe/persistence/badger"
 )
@@ -142,7 +143,7 @@ func newBareRaft(b *testing.B, nodes int) *raft.Raft {
 	dir := b.TempDir()
 	all := make([]*raft.Raft, nodes)
 	for i, s := range streams {
-		log, err := openLog(background, badger.Config{Dir: filepath.Join(dir, fmt.Sprint(i))}, func(err error) { b.Error(err) })
+		log, err := raftlog.Open(background, badger.Config{Dir: filepath.Join(dir, fmt.Sprint(i))}, func(err error) { b.Error(err) })
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -165,7 +166,7 @@ func newBareRaft(b *testing.B, nodes int) *raft.Raft {
 				b.Error(err)
 			}
 			transport.CloseStreams()
-			if err := log.close(); err != nil {
+			if err := log.Close(); err != nil {
 				b.Error(err)
 			}
 		})

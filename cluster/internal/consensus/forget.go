@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/troupe-go/troupe/actor"
+	"github.com/troupe-go/troupe/cluster/internal/consensus/raftlog"
 	pb "github.com/troupe-go/troupe/cluster/internal/consensuspb"
 	"github.com/troupe-go/troupe/persistence/badger"
 )
@@ -178,11 +179,11 @@ func (c *Core) askAll(ctx context.Context, core string) map[string]*pb.WhoReply 
 // electAlone appends an entry to the log of a replica that is closed, by which its server
 // is the only one of the core, and what is in the log counts.
 func electAlone(ctx context.Context, dir, server string, index, term uint64) (err error) {
-	log, err := openLog(ctx, badger.Config{Dir: dir}, func(error) {})
+	log, err := raftlog.Open(ctx, badger.Config{Dir: dir}, func(error) {})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, log.close()) }()
+	defer func() { err = errors.Join(err, log.Close()) }()
 	alone := raft.Configuration{Servers: []raft.Server{{ID: raft.ServerID(server), Address: raft.ServerAddress(server)}}}
 	return log.StoreLog(&raft.Log{
 		Index: index + 1, Term: term, Type: raft.LogConfiguration,

@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/raft"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/troupe-go/troupe/cluster/internal/consensus/stopwatch"
 	"github.com/troupe-go/troupe/cluster/internal/consensuspb"
 	"github.com/troupe-go/troupe/persistence"
 	"github.com/troupe-go/troupe/persistence/badger"
@@ -26,7 +27,7 @@ type machine struct {
 	failed    func(error) // told when the replica must not go on
 	broken    error       // why nothing is applied any more
 
-	applying  stopwatch
+	applying  stopwatch.Stopwatch
 	replacing atomic.Bool // all that the store holds, which may take long
 
 	mu      sync.Mutex
@@ -92,7 +93,7 @@ func (m *machine) apply(entries []badger.Entry, results []applied) {
 	if len(entries) == 0 {
 		return
 	}
-	applied := m.applying.start()
+	applied := m.applying.Start()
 	outcomes, err := m.store.Apply(entries)
 	applied()
 	if err != nil {

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"github.com/troupe-go/troupe/cluster/internal/consensus/stopwatch"
 )
 
 // answers knows when the other servers have last taken this one for their leader.
@@ -83,7 +85,7 @@ type reads struct {
 	next *readRound // gathers readers; nil if there are none
 	wake chan struct{}
 
-	confirming stopwatch
+	confirming stopwatch.Stopwatch
 }
 
 type readRound struct {
@@ -141,7 +143,7 @@ func (r *replica) serveReads() {
 		select {
 		case <-r.reads.wake:
 			round := r.reads.take()
-			confirmed := r.reads.confirming.start()
+			confirmed := r.reads.confirming.Start()
 			if round.err = r.confirm(r.ctx); r.ctx.Err() != nil {
 				round.err = r.gone()
 			}

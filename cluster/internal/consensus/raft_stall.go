@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/troupe-go/troupe/cluster/internal/consensus/stopwatch"
 )
 
 // errStalled says that a leader did not get on, and gave up: the replica has to be opened
@@ -22,14 +24,14 @@ func (r *replica) stuck() (what string, took time.Duration) {
 		where = "memory"
 	}
 	for _, at := range []struct {
-		watch *stopwatch
+		watch *stopwatch.Stopwatch
 		what  string
 	}{
-		{&r.log.writing, "a write to the log in " + where + " has not returned"},
+		{r.log.Writing(), "a write to the log in " + where + " has not returned"},
 		{&r.machine.applying, "a write to the store in " + where + " has not returned"},
 		{&r.reads.confirming, "reads are not confirmed"},
 	} {
-		if d := at.watch.longest(); d > took {
+		if d := at.watch.Longest(); d > took {
 			what, took = at.what, d
 		}
 	}

@@ -46,12 +46,10 @@ func (g *gate) open() {
 func (n *node) hangs() *gate {
 	var g gate
 	l := n.local().log
-	l.hang.Store(ptr(g.pass))
+	l.Hang(g.pass)
 	g.close()
 	return &g
 }
-
-func ptr[T any](v T) *T { return &v }
 
 // TestALeaderWhoseDiskHangsGivesUpLeading also checks that it takes part again later.
 func TestALeaderWhoseDiskHangsGivesUpLeading(t *testing.T) {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"github.com/troupe-go/troupe/cluster/internal/consensus/raftlog"
 )
 
 // maxIdleConns is how many connections to one server are kept for the next request.
@@ -132,7 +134,7 @@ func checkRequest(command any) error {
 			if e == nil || e.Index != q.PrevLogEntry+1+uint64(i) || e.Term > q.Term {
 				return errors.New("consensus: entries are not in order")
 			}
-			if err := checkEntry(e); err != nil {
+			if err := raftlog.CheckEntry(e); err != nil {
 				return err
 			}
 		}
@@ -140,20 +142,8 @@ func checkRequest(command any) error {
 		if q.Size < 0 {
 			return errors.New("consensus: a snapshot of negative size")
 		}
-		_, err := decodeConfiguration(q.Configuration)
+		_, err := raftlog.DecodeConfiguration(q.Configuration)
 		return err
 	}
 	return nil
-}
-
-// checkEntry returns an error for an entry that would make raft panic.
-func checkEntry(e *raft.Log) error {
-	switch e.Type {
-	case raft.LogCommand, raft.LogNoop, raft.LogBarrier:
-		return nil
-	case raft.LogConfiguration:
-		_, err := decodeConfiguration(e.Data)
-		return err
-	}
-	return fmt.Errorf("consensus: an entry of type %d", e.Type)
 }

@@ -6,19 +6,17 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// The log is cut when so many bytes have been appended, and keeps about as many, beside
-// what raft does by the number of entries: that alone could be gigabytes.
-const (
-	trimBytes   = 32 << 20
-	trimEntries = 64 // are kept, however large
-)
+// trimEntries are kept, however large.
+const trimEntries = 64
 
-// trimLog cuts the log when it has grown.
+// trimLog cuts the log when it has grown, and keeps about as many bytes as have been
+// appended since, beside what raft does by the number of entries: that alone could be
+// gigabytes.
 func (r *replica) trimLog() {
 	most := r.raft.ReloadableConfig().TrailingLogs
 	for {
 		select {
-		case appended := <-r.log.grown:
+		case appended := <-r.log.Grown():
 			limits := r.raft.ReloadableConfig()
 			limits.TrailingLogs = min(most, max(appended, trimEntries))
 			err := r.raft.ReloadConfig(limits)

@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 
+	"github.com/troupe-go/troupe/cluster/internal/consensus/raftlog"
 	"github.com/troupe-go/troupe/persistence"
 	"github.com/troupe-go/troupe/persistence/badger"
 )
@@ -30,7 +31,7 @@ type replica struct {
 	config    replicaConfig
 	logger    hclog.Logger
 	store     *badger.Replica
-	log       *logStore
+	log       *raftlog.Log
 	machine   *machine
 	streams   *streams
 	transport *transport
@@ -96,7 +97,7 @@ func (r *replica) openStores(ctx context.Context) (err error) {
 	if r.config.Dir != "" {
 		logConfig.Dir, storeConfig.Dir = filepath.Join(r.config.Dir, logFolder), filepath.Join(r.config.Dir, storeFolder)
 	}
-	if r.log, err = openLog(ctx, logConfig, r.failLog); err != nil {
+	if r.log, err = raftlog.Open(ctx, logConfig, r.failLog); err != nil {
 		return fmt.Errorf("consensus: opening the log: %w", err)
 	}
 	if r.store, err = badger.OpenReplica(ctx, storeConfig); err != nil {
@@ -112,9 +113,9 @@ func (r *replica) openStores(ctx context.Context) (err error) {
 			return fmt.Errorf("consensus: %w: the store in %s is gone, and the log is not; remove the folder if other nodes have the data", persistence.ErrCorrupt, r.config.Dir)
 		}
 		r.machine.through = p.Index
-		return r.log.forget(p.Index)
+		return r.log.Forget(p.Index)
 	}
-	if r.store.Applied() > 0 && r.log.empty() {
+	if r.store.Applied() > 0 && r.log.Empty() {
 		return fmt.Errorf("consensus: %w: the log in %s is gone, and the store is not; remove the folder if other nodes have the data", persistence.ErrCorrupt, r.config.Dir)
 	}
 	return nil
@@ -314,7 +315,7 @@ func (r *replica) closeStores() (err error) {
 		err = r.store.Close()
 	}
 	if r.log != nil {
-		err = errors.Join(err, r.log.close())
+		err = errors.Join(err, r.log.Close())
 	}
 	return err
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"github.com/troupe-go/troupe/cluster/internal/consensus/raftlog"
 	"github.com/troupe-go/troupe/cluster/internal/consensuspb"
 	"github.com/troupe-go/troupe/persistence/badger"
 )
@@ -20,7 +21,7 @@ import (
 // the follower skips those when it gets them.
 type snapshots struct {
 	dir   string
-	log   *logStore
+	log   *raftlog.Log
 	store *badger.Replica
 	ctx   context.Context // ends with the replica
 
@@ -29,12 +30,12 @@ type snapshots struct {
 	received *snapshotSink      // complete, and not yet installed
 }
 
-func openSnapshots(ctx context.Context, dir string, log *logStore, store *badger.Replica) (*snapshots, error) {
+func openSnapshots(ctx context.Context, dir string, log *raftlog.Log, store *badger.Replica) (*snapshots, error) {
 	if err := clearSpools(dir); err != nil {
 		return nil, err
 	}
 	s := &snapshots{dir: dir, log: log, store: store, ctx: ctx}
-	m, err := log.marker(ctx)
+	m, err := log.Marker(ctx)
 	if err == nil && m != nil {
 		s.present, err = markedSnapshot(m)
 	}
@@ -42,7 +43,7 @@ func openSnapshots(ctx context.Context, dir string, log *logStore, store *badger
 }
 
 func markedSnapshot(m *consensuspb.Marker) (*raft.SnapshotMeta, error) {
-	configuration, err := decodeConfiguration(m.Configuration)
+	configuration, err := raftlog.DecodeConfiguration(m.Configuration)
 	if err != nil {
 		return nil, err
 	}
@@ -54,16 +55,6 @@ func snapshotMeta(index, term uint64, configuration raft.Configuration, configur
 		Version: raft.SnapshotVersionMax, ID: fmt.Sprintf("%d-%d", term, index),
 		Index: index, Term: term, Configuration: configuration, ConfigurationIndex: configurationIndex,
 	}
-}
-
-// decodeConfiguration is raft's, without a panic.
-func decodeConfiguration(data []byte) (c raft.Configuration, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = fmt.Errorf("consensus: %v", p)
-		}
-	}()
-	return raft.DecodeConfiguration(data), nil
 }
 
 // Create implements [raft.SnapshotStore].
@@ -130,7 +121,7 @@ func (s *snapshots) mark(meta *raft.SnapshotMeta) error {
 	if s.present != nil && s.present.Index >= meta.Index {
 		return nil
 	}
-	err := s.log.setMarker(&consensuspb.Marker{
+	err := s.log.SetMarker(&consensuspb.Marker{
 		Index: meta.Index, Term: meta.Term,
 		Configuration: raft.EncodeConfiguration(meta.Configuration), ConfigurationIndex: meta.ConfigurationIndex,
 	})

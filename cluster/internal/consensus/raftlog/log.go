@@ -1,4 +1,4 @@
-package consensus
+package raftlog
 
 import (
 	"context"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"github.com/troupe-go/troupe/cluster/internal/consensus/stopwatch"
 	"github.com/troupe-go/troupe/persistence"
 	"github.com/troupe-go/troupe/persistence/badger"
 )
@@ -22,13 +23,13 @@ const (
 	markerKey    = "m"
 )
 
-// logMinFree is less than a replica needs to admit a transaction, so that a full disk
+// minFree is less than a replica needs to admit a transaction, so that a full disk
 // stops writers before it stops the log.
-const logMinFree = 128 << 20
+const minFree = 128 << 20
 
-// logMemTable is such that the log takes any proposal: an eighth of it, at most 2 MiB, in
+// memTable is such that the log takes any proposal: an eighth of it, at most 2 MiB, in
 // one transaction.
-const logMemTable = 16 << 20
+const memTable = 16 << 20
 
 // maxStored and maxDeleted bound what the log does in one transaction of its store.
 const (
@@ -37,19 +38,20 @@ const (
 	entryCost  = 512 // more than an entry takes beside its data
 )
 
-// logStore keeps the raft log in a store: the entries without a gap from first to last,
-// raft's votes and terms, and where the latest snapshot ends. It implements
-// [raft.LogStore], [raft.MonotonicLogStore] and [raft.StableStore].
-//
-// Raft panics when it cannot read an entry or remember its term. So that it need not,
-// failed is told of such an error. It must stop raft, and raft's connections before that, and return.
-type logStore struct {
+// GrownBytes is how much is appended from one notice of [Log.Grown] to the next.
+const GrownBytes = 32 << 20
+
+// Log keeps the raft log of a server: the entries without a gap from first to last, raft's
+// votes and terms, and where the latest snapshot ends. It implements [raft.LogStore],
+// [raft.MonotonicLogStore] and [raft.StableStore]. Its methods may be called concurrently,
+// those that write by one goroutine at a time, as raft does.
+type Log struct {
 	store  *badger.Store
 	failed func(error)
-	grown  chan uint64 // gets how many entries made up the latest trimBytes, when there are so many
+	grown  chan uint64
 
-	writing stopwatch
-	hang    atomic.Pointer[func()] // of tests: comes before each write
+	writing stopwatch.Stopwatch
+	hang    atomic.Pointer[func()]
 
 	mu          sync.Mutex
 	bytes       int    // since grown got something
@@ -58,22 +60,26 @@ type logStore struct {
 	stable      map[string][]byte
 }
 
-// openLog opens the log in dir; empty is in memory.
-func openLog(ctx context.Context, config badger.Config, failed func(error)) (*logStore, error) {
+// Open opens the log in config.Dir; without one it is in memory.
+//
+// Raft panics when it cannot read an entry or remember its term. So that it need not,
+// failed is told of such an error. It must stop raft, and raft's connections before that,
+// and return.
+func Open(ctx context.Context, config badger.Config, failed func(error)) (*Log, error) {
 	config.HistoryCount = 1
-	config.MemTableSize, config.MinFree = logMemTable, logMinFree
+	config.MemTableSize, config.MinFree = memTable, minFree
 	store, err := badger.Open(ctx, config)
 	if err != nil {
 		return nil, err
 	}
-	l := &logStore{store: store, failed: failed, grown: make(chan uint64, 1), stable: map[string][]byte{}}
+	l := &Log{store: store, failed: failed, grown: make(chan uint64, 1), stable: map[string][]byte{}}
 	if err := l.load(ctx); err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
 	return l, nil
 }
 
-func (l *logStore) load(ctx context.Context) error {
+func (l *Log) load(ctx context.Context) error {
 	for _, backwards := range []bool{false, true} {
 		records, err := l.store.List(ctx, persistence.Query{Prefix: entryPrefix, KeysOnly: true, Limit: 1, Descending: backwards})
 		if err != nil {
@@ -110,24 +116,24 @@ func parseEntryKey(key string) (uint64, error) {
 
 // IsMonotonic says that the log has no gaps: raft then empties it when a snapshot takes
 // its place.
-func (l *logStore) IsMonotonic() bool { return true }
+func (l *Log) IsMonotonic() bool { return true }
 
 // FirstIndex implements [raft.LogStore].
-func (l *logStore) FirstIndex() (uint64, error) {
+func (l *Log) FirstIndex() (uint64, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.first, nil
 }
 
 // LastIndex implements [raft.LogStore].
-func (l *logStore) LastIndex() (uint64, error) {
+func (l *Log) LastIndex() (uint64, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.last, nil
 }
 
 // GetLog implements [raft.LogStore].
-func (l *logStore) GetLog(index uint64, entry *raft.Log) error {
+func (l *Log) GetLog(index uint64, entry *raft.Log) error {
 	r, err := l.store.Get(context.Background(), entryKey(index))
 	switch {
 	case errors.Is(err, persistence.ErrNotFound):
@@ -135,7 +141,7 @@ func (l *logStore) GetLog(index uint64, entry *raft.Log) error {
 	case errors.Is(err, persistence.ErrClosed):
 		return err // nobody who would panic asks then
 	case err == nil:
-		*entry, err = decodeLogRecord(index, r.Value)
+		*entry, err = decodeRecord(index, r.Value)
 	}
 	if err != nil {
 		l.failed(fmt.Errorf("consensus: reading entry %d of the log: %w", index, err))
@@ -145,10 +151,10 @@ func (l *logStore) GetLog(index uint64, entry *raft.Log) error {
 }
 
 // StoreLog implements [raft.LogStore].
-func (l *logStore) StoreLog(entry *raft.Log) error { return l.StoreLogs([]*raft.Log{entry}) }
+func (l *Log) StoreLog(entry *raft.Log) error { return l.StoreLogs([]*raft.Log{entry}) }
 
 // StoreLogs implements [raft.LogStore]. Entries are on disk when it returns.
-func (l *logStore) StoreLogs(entries []*raft.Log) error {
+func (l *Log) StoreLogs(entries []*raft.Log) error {
 	var t persistence.Transaction
 	size, next := 0, 0
 	commit := func(to int) error {
@@ -167,7 +173,7 @@ func (l *logStore) StoreLogs(entries []*raft.Log) error {
 		return nil
 	}
 	for i, e := range entries {
-		data, err := encodeLogRecord(e)
+		data, err := encodeRecord(e)
 		if err != nil {
 			return err
 		}
@@ -183,8 +189,8 @@ func (l *logStore) StoreLogs(entries []*raft.Log) error {
 }
 
 // commit writes to the disk, and can be seen to.
-func (l *logStore) commit(t persistence.Transaction) error {
-	defer l.writing.start()()
+func (l *Log) commit(t persistence.Transaction) error {
+	defer l.writing.Start()()
 	if hang := l.hang.Load(); hang != nil {
 		(*hang)()
 	}
@@ -193,9 +199,9 @@ func (l *logStore) commit(t persistence.Transaction) error {
 }
 
 // grow counts what is appended. The caller holds mu.
-func (l *logStore) grow(bytes int, entries uint64) {
+func (l *Log) grow(bytes int, entries uint64) {
 	l.bytes, l.entries = l.bytes+bytes, l.entries+entries
-	if l.bytes < trimBytes {
+	if l.bytes < GrownBytes {
 		return
 	}
 	select {
@@ -207,7 +213,7 @@ func (l *logStore) grow(bytes int, entries uint64) {
 
 // DeleteRange implements [raft.LogStore]. The range is at one end of the log. What is
 // left has no gap at any time.
-func (l *logStore) DeleteRange(low, high uint64) error {
+func (l *Log) DeleteRange(low, high uint64) error {
 	l.mu.Lock()
 	first, last := l.first, l.last
 	l.mu.Unlock()
@@ -244,9 +250,9 @@ func (l *logStore) DeleteRange(low, high uint64) error {
 	return nil
 }
 
-// forget removes what a snapshot up to index has left behind, if the entries after it do
+// Forget removes what a snapshot up to index has left behind, if the entries after it do
 // not follow: a crash came before raft could.
-func (l *logStore) forget(index uint64) error {
+func (l *Log) Forget(index uint64) error {
 	first, last := l.first, l.last
 	if first <= index+1 && last >= index {
 		return nil
@@ -254,6 +260,18 @@ func (l *logStore) forget(index uint64) error {
 	return l.DeleteRange(first, last)
 }
 
-func (l *logStore) empty() bool { return l.last == 0 }
+// Empty reports whether there are no entries, as in a log that nobody has used.
+func (l *Log) Empty() bool { return l.last == 0 }
 
-func (l *logStore) close() error { return l.store.Close() }
+// Grown gets how many entries have made up the latest [GrownBytes], each time there are so
+// many, unless the last notice was not taken yet.
+func (l *Log) Grown() <-chan uint64 { return l.grown }
+
+// Writing tells how long a write to the disk has taken that has not returned.
+func (l *Log) Writing() *stopwatch.Stopwatch { return &l.writing }
+
+// Hang has hold called before each write from now on: it is for tests of disks that hang.
+func (l *Log) Hang(hold func()) { l.hang.Store(&hold) }
+
+// Close closes the log. Whoever reads or writes then gets [persistence.ErrClosed].
+func (l *Log) Close() error { return l.store.Close() }

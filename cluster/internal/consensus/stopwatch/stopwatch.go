@@ -1,19 +1,20 @@
-package consensus
+package stopwatch
 
 import (
 	"sync"
 	"time"
 )
 
-// stopwatch tells how long the oldest of the things under way has taken.
-type stopwatch struct {
+// Stopwatch tells how long the oldest of the things under way has taken. The
+// zero value is ready. Its methods may be called concurrently.
+type Stopwatch struct {
 	mu      sync.Mutex
 	last    uint64
 	running map[uint64]time.Time
 }
 
-// start begins one; the caller calls stop at its end.
-func (w *stopwatch) start() (stop func()) {
+// Start begins one. The caller calls stop at its end.
+func (w *Stopwatch) Start() (stop func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.running == nil {
@@ -29,8 +30,8 @@ func (w *stopwatch) start() (stop func()) {
 	}
 }
 
-// longest is 0 if nothing is under way.
-func (w *stopwatch) longest() (longest time.Duration) {
+// Longest returns for how long the oldest has been under way, 0 if there is none.
+func (w *Stopwatch) Longest() (longest time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, began := range w.running {

@@ -1,11 +1,10 @@
-package consensus
+package raftlog
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -15,13 +14,13 @@ import (
 	"github.com/troupe-go/troupe/persistence/badger"
 )
 
-func openTestLog(t testing.TB, dir string) *logStore {
+func openTestLog(t testing.TB, dir string) *Log {
 	t.Helper()
-	l, err := openLog(background, badger.Config{Dir: dir}, func(err error) { t.Error(err) })
+	l, err := Open(context.Background(), badger.Config{Dir: dir}, func(err error) { t.Error(err) })
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = l.close() })
+	t.Cleanup(func() { _ = l.Close() })
 	return l
 }
 
@@ -33,7 +32,7 @@ func entries(from, to uint64, size int) []*raft.Log {
 	return all
 }
 
-func (l *logStore) want(t *testing.T, first, last uint64) {
+func (l *Log) want(t *testing.T, first, last uint64) {
 	t.Helper()
 	a, _ := l.FirstIndex()
 	b, _ := l.LastIndex()
@@ -72,7 +71,7 @@ func TestLogKeepsEntriesBetweenItsEnds(t *testing.T) {
 	l.want(t, 3001, 5000)
 	must(l.StoreLog(entries(5001, 5001, 10)[0]))
 	must(l.DeleteRange(9000, 9001))
-	must(l.close())
+	must(l.Close())
 	l = openTestLog(t, dir)
 	l.want(t, 3001, 5001)
 	must(l.DeleteRange(3001, 5001))
@@ -81,10 +80,13 @@ func TestLogKeepsEntriesBetweenItsEnds(t *testing.T) {
 	l.want(t, 9000, 9001)
 }
 
+// largest is the size of a large entry.
+const largest = 1536 << 10
+
 func TestLogTakesABatchOfLargeEntries(t *testing.T) {
 	for _, dir := range []string{"", t.TempDir()} {
 		l := openTestLog(t, dir)
-		if err := l.StoreLogs(entries(1, 20, maxProposal)); err != nil {
+		if err := l.StoreLogs(entries(1, 20, largest)); err != nil {
 			t.Fatal(err)
 		}
 		l.want(t, 1, 20)
@@ -100,7 +102,7 @@ func TestLogRemembersTermsAndVotes(t *testing.T) {
 	if v, err := l.Get([]byte("vote")); v != nil || err != nil {
 		t.Errorf("%q, %v", v, err)
 	}
-	if err := errors.Join(l.SetUint64([]byte("term"), 7), l.Set([]byte("vote"), []byte("b")), l.close()); err != nil {
+	if err := errors.Join(l.SetUint64([]byte("term"), 7), l.Set([]byte("vote"), []byte("b")), l.Close()); err != nil {
 		t.Fatal(err)
 	}
 	l = openTestLog(t, dir)
@@ -114,11 +116,11 @@ func TestLogRemembersTermsAndVotes(t *testing.T) {
 
 func TestLogTellsOfAnEntryThatCannotBeRead(t *testing.T) {
 	var told []error
-	l, err := openLog(background, badger.Config{}, func(err error) { told = append(told, err) })
+	l, err := Open(context.Background(), badger.Config{}, func(err error) { told = append(told, err) })
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.close()
+	defer l.Close()
 	for i, data := range [][]byte{{0xff}, {2 << 3, 99}} { // not a record; of an unknown type
 		index := uint64(i + 1)
 		t1 := persistence.Transaction{Then: []persistence.Change{{Key: entryKey(index), Value: data}}}
@@ -132,96 +134,24 @@ func TestLogTellsOfAnEntryThatCannotBeRead(t *testing.T) {
 	}
 }
 
-func TestLogIsCutByItsSize(t *testing.T) {
-	if !thorough() {
-		t.Skip("SKIPPED: 100 MB on three replicas take a while; set TROUPE_THOROUGH")
-	}
-	inBubble(t, func(t *testing.T) {
-		g := newGroup(t, "a", "b", "c").found(3)
-		large := put("x", string(make([]byte, 900<<10)))
-		for range 120 {
-			g.write("", 0, large)
-		}
-		for _, r := range g.all() {
-			g.until("the log is cut", func() bool {
-				first, _ := r.log.FirstIndex()
-				return first > 20
-			})
-		}
-		g.equal(g.all()...)
-	})
-}
-
-func TestReplicaWhoseLogFailsStops(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		g := newGroup(t, "a", "b", "c").found(3)
-		g.fill(0, 5)
-		l := g.leader()
-		if err := l.log.store.Close(); err != nil { // as good as a disk that is gone
-			t.Fatal(err)
-		}
-		_, _ = l.Propose(t.Context(), "", 0, []persistence.Transaction{put("x", "1")})
-		<-l.Failed()
-		if l.Err() == nil {
-			t.Error("no error")
-		}
-		g.leader(g.others(l)...)
-		if _, err := l.Propose(t.Context(), "", 0, []persistence.Transaction{put("x", "1")}); err == nil {
-			t.Error("a replica that has failed goes on")
-		}
-	})
-}
-
-func TestReplicaWhoseStoreFailsStops(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		g := newGroup(t, "a", "b", "c").found(3)
-		g.fill(0, 5)
-		l := g.leader()
-		if err := l.store.Close(); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := l.Propose(t.Context(), "", 0, []persistence.Transaction{put("x", "1")}); err == nil || errors.Is(err, errNotLeader) {
-			t.Errorf("Propose: %v, want that it is not known", err)
-		}
-		<-l.Failed()
-		others := g.others(l)
-		g.leader(others...)
-		g.have("x", "1", g.replicas[others[0]], g.replicas[others[1]])
-	})
-}
-
-func TestSpoolsOfACrashAreRemoved(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
-		g := newDiskGroup(t, "a")
-		left := filepath.Join(g.dir, "a", spoolFolder, "1")
-		if err := errors.Join(os.MkdirAll(filepath.Dir(left), 0o700), os.WriteFile(left, []byte("x"), 0o600)); err != nil {
-			t.Fatal(err)
-		}
-		g.found(1)
-		if _, err := os.Stat(left); !errors.Is(err, os.ErrNotExist) {
-			t.Errorf("it is still there: %v", err)
-		}
-	})
-}
-
-func FuzzLogRecord(f *testing.F) {
+func FuzzRecord(f *testing.F) {
 	for _, e := range entries(1, 3, 5) {
-		data, _ := encodeLogRecord(e)
+		data, _ := encodeRecord(e)
 		f.Add(data)
 	}
 	configuration := raft.EncodeConfiguration(raft.Configuration{Servers: []raft.Server{{ID: "a/1", Address: "a/1"}}})
-	data, _ := encodeLogRecord(&raft.Log{Type: raft.LogConfiguration, Data: configuration})
+	data, _ := encodeRecord(&raft.Log{Type: raft.LogConfiguration, Data: configuration})
 	f.Add(data)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		e, err := decodeLogRecord(7, data)
+		e, err := decodeRecord(7, data)
 		if err != nil {
 			return
 		}
-		again, err := encodeLogRecord(&e)
+		again, err := encodeRecord(&e)
 		if err != nil {
 			t.Fatal(err)
 		}
-		f, err := decodeLogRecord(7, again)
+		f, err := decodeRecord(7, again)
 		if err != nil || fmt.Sprint(f) != fmt.Sprint(e) {
 			t.Errorf("%v becomes %v, %v", e, f, err)
 		}

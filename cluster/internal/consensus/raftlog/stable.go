@@ -1,4 +1,4 @@
-package consensus
+package raftlog
 
 import (
 	"context"
@@ -13,7 +13,7 @@ import (
 )
 
 // Set implements [raft.StableStore].
-func (l *logStore) Set(key, value []byte) error {
+func (l *Log) Set(key, value []byte) error {
 	name := stablePrefix + string(key)
 	l.mu.Lock()
 	present, ok := l.stable[name]
@@ -33,14 +33,14 @@ func (l *logStore) Set(key, value []byte) error {
 }
 
 // Get implements [raft.StableStore]; there is nothing, and no error, if key was never set.
-func (l *logStore) Get(key []byte) ([]byte, error) {
+func (l *Log) Get(key []byte) ([]byte, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.stable[stablePrefix+string(key)], nil
 }
 
 // SetUint64 implements [raft.StableStore]. It returns no error: raft is stopped instead.
-func (l *logStore) SetUint64(key []byte, n uint64) error {
+func (l *Log) SetUint64(key []byte, n uint64) error {
 	if err := l.Set(key, binary.BigEndian.AppendUint64(nil, n)); err != nil {
 		l.failed(fmt.Errorf("consensus: writing %s of the log: %w", key, err))
 	}
@@ -48,7 +48,7 @@ func (l *logStore) SetUint64(key []byte, n uint64) error {
 }
 
 // GetUint64 implements [raft.StableStore]; 0 if key was never set.
-func (l *logStore) GetUint64(key []byte) (uint64, error) {
+func (l *Log) GetUint64(key []byte) (uint64, error) {
 	value, err := l.Get(key)
 	switch {
 	case err != nil || value == nil:
@@ -59,8 +59,8 @@ func (l *logStore) GetUint64(key []byte) (uint64, error) {
 	return binary.BigEndian.Uint64(value), nil
 }
 
-// marker returns that of the latest snapshot, or nil.
-func (l *logStore) marker(ctx context.Context) (*consensuspb.Marker, error) {
+// Marker returns that of the latest snapshot, or nil.
+func (l *Log) Marker(ctx context.Context) (*consensuspb.Marker, error) {
 	r, err := l.store.Get(ctx, markerKey)
 	if errors.Is(err, persistence.ErrNotFound) {
 		return nil, nil
@@ -75,7 +75,8 @@ func (l *logStore) marker(ctx context.Context) (*consensuspb.Marker, error) {
 	return m, nil
 }
 
-func (l *logStore) setMarker(m *consensuspb.Marker) error {
+// SetMarker keeps that of a snapshot which is complete.
+func (l *Log) SetMarker(m *consensuspb.Marker) error {
 	data, err := proto.Marshal(m)
 	if err == nil {
 		err = l.commit(persistence.Transaction{Then: []persistence.Change{{Key: markerKey, Value: data}}})
