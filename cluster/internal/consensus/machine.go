@@ -2,7 +2,6 @@ package consensus
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -12,6 +11,7 @@ import (
 	"github.com/hashicorp/raft"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/troupe-go/troupe/cluster/internal/consensus/snapshot"
 	"github.com/troupe-go/troupe/cluster/internal/consensus/stopwatch"
 	"github.com/troupe-go/troupe/cluster/internal/consensuspb"
 	"github.com/troupe-go/troupe/persistence"
@@ -23,7 +23,7 @@ import (
 type machine struct {
 	ctx       context.Context // of restoring; ends with the replica
 	store     *badger.Replica
-	snapshots *snapshots
+	snapshots *snapshot.Store
 	failed    func(error) // told when the replica must not go on
 	broken    error       // why nothing is applied any more
 
@@ -140,7 +140,7 @@ func (m *machine) Snapshot() (raft.FSMSnapshot, error) {
 		m.fail(fmt.Errorf("consensus: syncing the store: %w", err))
 		return nil, err
 	}
-	return marking{}, nil
+	return snapshot.Marker{}, nil
 }
 
 // Restore implements [raft.FSM]. The stream is known to snapshots.
@@ -150,7 +150,7 @@ func (m *machine) Restore(io.ReadCloser) error {
 	}
 	m.replacing.Store(true)
 	defer m.replacing.Store(false)
-	meta, fatal, err := m.snapshots.install()
+	meta, fatal, err := m.snapshots.Install()
 	if fatal {
 		m.fail(fmt.Errorf("consensus: installing a snapshot: %w", err))
 		return nil // raft would panic; it is being stopped
@@ -160,23 +160,6 @@ func (m *machine) Restore(io.ReadCloser) error {
 	}
 	return err
 }
-
-// damaged says that a snapshot could not be installed for what it is.
-func damaged(err error) bool {
-	return errors.Is(err, persistence.ErrCorrupt) || errors.Is(err, persistence.ErrInvalid) || errors.Is(err, persistence.ErrVersion) || errors.Is(err, context.Canceled)
-}
-
-// marking is a snapshot that consists of its marker.
-type marking struct{}
-
-// Persist implements [raft.FSMSnapshot].
-func (marking) Persist(sink raft.SnapshotSink) error {
-	sink.(*snapshotSink).marked = true
-	return sink.Close()
-}
-
-// Release implements [raft.FSMSnapshot].
-func (marking) Release() {}
 
 // encodeEntry returns e as an entry of the log has it. Its index is that of the log.
 func encodeEntry(e *badger.Entry, restoration *consensuspb.Restoration) ([]byte, error) {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"time"
 
+	"github.com/troupe-go/troupe/cluster/internal/consensus/spool"
 	pb "github.com/troupe-go/troupe/cluster/internal/consensuspb"
 	"github.com/troupe-go/troupe/persistence"
 	"github.com/troupe-go/troupe/persistence/badger"
@@ -19,28 +20,28 @@ func (r *replica) Backup(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(w, stream.reader())
-	return errors.Join(err, stream.remove())
+	_, err = io.Copy(w, stream.Reader())
+	return errors.Join(err, stream.Remove())
 }
 
 // spoolBackup returns a backup that its reader may take its time for.
-func (r *replica) spoolBackup(ctx context.Context) (*spool, error) {
+func (r *replica) spoolBackup(ctx context.Context) (*spool.Spool, error) {
 	if !r.enter() {
 		return nil, r.gone()
 	}
 	defer r.using.Done()
-	stream, err := newSpool(r.config.Dir)
+	stream, err := spool.New(r.config.Dir)
 	if err != nil {
 		return nil, err
 	}
 	if _, err := r.store.Snapshot(ctx, stream); err != nil {
-		return nil, errors.Join(err, stream.remove())
+		return nil, errors.Join(err, stream.Remove())
 	}
 	return stream, nil
 }
 
 // newestBackup is spoolBackup of the leader: what was acknowledged before is in it.
-func (r *replica) newestBackup(ctx context.Context) (*spool, error) {
+func (r *replica) newestBackup(ctx context.Context) (*spool.Spool, error) {
 	if err := r.ReadBarrier(ctx); err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/troupe-go/troupe/cluster/internal/consensus/spool"
 	"github.com/troupe-go/troupe/persistence"
 )
 
@@ -82,7 +83,7 @@ func TestRestoredReplicasAreEqualAndStaySo(t *testing.T) {
 				g.write("", 0, put("later", "1"))
 				g.equal(g.all()...)
 				g.have("key 00000", "value 0", g.all()...)
-				if left, err := os.ReadDir(g.dir + "/a/" + spoolFolder); err != nil || len(left) > 0 {
+				if left, err := os.ReadDir(g.dir + "/a/" + spool.Folder); err != nil || len(left) > 0 {
 					t.Errorf("left behind: %v, %v", left, err)
 				}
 			})

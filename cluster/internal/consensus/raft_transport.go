@@ -10,6 +10,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/troupe-go/troupe/cluster/internal/consensus/raftlog"
+	"github.com/troupe-go/troupe/cluster/internal/consensus/spool"
 )
 
 // maxIdleConns is how many connections to one server are kept for the next request.
@@ -90,12 +91,12 @@ func (t *transport) pass(rpc raft.RPC) bool {
 // receive reads a snapshot before raft gets it.
 func (t *transport) receive(rpc raft.RPC) {
 	want := rpc.Command.(*raft.InstallSnapshotRequest).Size
-	stream, err := newSpool(t.dir)
+	stream, err := spool.New(t.dir)
 	if err != nil {
 		rpc.Respond(nil, err)
 		return
 	}
-	defer func() { _ = stream.remove() }()
+	defer func() { _ = stream.Remove() }()
 	n, err := io.Copy(stream, rpc.Reader)
 	if err == nil && n != want {
 		err = io.ErrUnexpectedEOF
@@ -105,7 +106,7 @@ func (t *transport) receive(rpc raft.RPC) {
 		return
 	}
 	done := make(chan raft.RPCResponse, 1)
-	if !t.pass(raft.RPC{Command: rpc.Command, Reader: stream.reader(), RespChan: done}) {
+	if !t.pass(raft.RPC{Command: rpc.Command, Reader: stream.Reader(), RespChan: done}) {
 		return
 	}
 	select {

@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/troupe-go/troupe/cluster/internal/consensus/raftlog"
+	"github.com/troupe-go/troupe/cluster/internal/consensus/snapshot"
 	"github.com/troupe-go/troupe/persistence"
 	"github.com/troupe-go/troupe/persistence/badger"
 )
@@ -103,12 +104,12 @@ func (r *replica) openStores(ctx context.Context) (err error) {
 	if r.store, err = badger.OpenReplica(ctx, storeConfig); err != nil {
 		return fmt.Errorf("consensus: opening the store: %w", err)
 	}
-	snapshots, err := openSnapshots(r.ctx, r.config.Dir, r.log, r.store)
+	snapshots, err := snapshot.Open(r.ctx, r.config.Dir, r.log, r.store)
 	if err != nil {
 		return err
 	}
 	r.machine = &machine{ctx: r.ctx, store: r.store, snapshots: snapshots, failed: r.fail}
-	if p := snapshots.present; p != nil {
+	if p := snapshots.Latest(); p != nil {
 		if r.store.Applied() == 0 {
 			return fmt.Errorf("consensus: %w: the store in %s is gone, and the log is not; remove the folder if other nodes have the data", persistence.ErrCorrupt, r.config.Dir)
 		}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/troupe-go/troupe/cluster/internal/consensus/spool"
 	"github.com/troupe-go/troupe/persistence"
 )
 
@@ -70,7 +71,7 @@ func TestReplicaWhoseStoreFailsStops(t *testing.T) {
 func TestSpoolsOfACrashAreRemoved(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		g := newDiskGroup(t, "a")
-		left := filepath.Join(g.dir, "a", spoolFolder, "1")
+		left := filepath.Join(g.dir, "a", spool.Folder, "1")
 		if err := errors.Join(os.MkdirAll(filepath.Dir(left), 0o700), os.WriteFile(left, []byte("x"), 0o600)); err != nil {
 			t.Fatal(err)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"github.com/troupe-go/troupe/cluster/internal/consensus/spool"
 	"github.com/troupe-go/troupe/cluster/internal/consensuspb"
 	"github.com/troupe-go/troupe/persistence/version"
 )
@@ -24,7 +25,7 @@ type streams struct {
 	config  *replicaConfig
 	leaving func(ctx context.Context, server string) error // takes a server out of the core
 	pausing func(ctx context.Context, server string) error // is told that a server will be away
-	backup  func(ctx context.Context) (*spool, error)
+	backup  func(ctx context.Context) (*spool.Spool, error)
 
 	ctx      context.Context // of this; ends with Close
 	stop     context.CancelFunc
@@ -38,7 +39,7 @@ type streams struct {
 	using  sync.WaitGroup // goroutines, and connections that are not closed
 }
 
-func newStreams(config *replicaConfig, leaving, pausing func(context.Context, string) error, backup func(context.Context) (*spool, error)) *streams {
+func newStreams(config *replicaConfig, leaving, pausing func(context.Context, string) error, backup func(context.Context) (*spool.Spool, error)) *streams {
 	s := &streams{config: config, leaving: leaving, pausing: pausing, backup: backup, accepted: make(chan net.Conn), conns: map[*streamConn]struct{}{}}
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	s.using.Go(s.accept)

@@ -28,12 +28,12 @@ func (s *streams) serveBackup(c *streamConn, spoken version.Version) {
 		sendWelcome(c, &consensuspb.Welcome{Refusal: err.Error()}, spoken)
 		return
 	}
-	defer func() { _ = stream.remove() }()
+	defer func() { _ = stream.Remove() }()
 	_ = c.SetDeadline(time.Now().Add(handshakeTimeout))
-	if !sendWelcome(c, &consensuspb.Welcome{Size: stream.size}, spoken) {
+	if !sendWelcome(c, &consensuspb.Welcome{Size: stream.Size()}, spoken) {
 		return
 	}
-	in := stream.reader()
+	in := stream.Reader()
 	for err == nil {
 		_ = c.SetDeadline(time.Now().Add(backupPatience))
 		_, err = io.CopyN(c, in, backupChunk)
