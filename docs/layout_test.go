@@ -44,6 +44,7 @@ const rooms = `
 	cluster/internal/consensus/raftlog < persistence persistence/badger cluster/internal/consensuspb cluster/internal/consensus/stopwatch
 	cluster/internal/consensus/spool <
 	cluster/internal/consensus/snapshot < persistence persistence/badger cluster/internal/consensuspb cluster/internal/consensus/raftlog cluster/internal/consensus/spool
+	cluster/internal/consensus/link < persistence/version cluster/internal/consensuspb cluster/internal/consensus/spool
 	cluster/internal/consensus   < actor persistence persistence/badger persistence/version cluster/internal/consensuspb cluster/internal/consensus/...
 	cluster/internal/placement   <
 	cluster                      < mailbox security settings actor actor/contain persistence persistence/badger persistence/version cluster/discovery cluster/internal/...
@@ -110,7 +111,7 @@ const modules = `
 	google.golang.org/grpc/...                     < cluster/internal/transport cluster/gateway
 	google.golang.org/grpc/credentials             < cluster cluster/internal/transport cluster/gateway
 	github.com/hashicorp/memberlist                < cluster/internal/gossip
-	github.com/hashicorp/raft/...                  < cluster/internal/consensus cluster/internal/consensus/raftlog cluster/internal/consensus/snapshot
+	github.com/hashicorp/raft/...                  < cluster/internal/consensus/...
 	github.com/hashicorp/raft-autopilot            < cluster/internal/consensus
 	github.com/hashicorp/go-hclog                  < cluster/internal/consensus
 	github.com/hashicorp/mdns                      < cluster/discovery

@@ -33,7 +33,7 @@ const owed = `
 	face persistence      < 63
 	folder actor          < 46
 	folder cluster        < 45
-	folder cluster/internal/consensus < 55
+	folder cluster/internal/consensus < 51
 	folder cluster/topic  < 37
 	folder cluster/topic/internal/eventlog < 27
 	folder persistence/badger < 40

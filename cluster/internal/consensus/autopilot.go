@@ -8,6 +8,8 @@ import (
 
 	"github.com/hashicorp/raft"
 	autopilot "github.com/hashicorp/raft-autopilot"
+
+	"github.com/troupe-go/troupe/cluster/internal/consensus/link"
 )
 
 // maxTrailing is how many entries a server may lack and still count as keeping up.
@@ -94,9 +96,9 @@ func (p *pilot) KnownServers() map[raft.ServerID]*autopilot.Server {
 	}
 	known := map[raft.ServerID]*autopilot.Server{}
 	for _, s := range p.replica.raft.GetConfiguration().Configuration().Servers {
-		m, there := members[nodeOf(string(s.ID))]
+		m, there := members[link.NodeOf(string(s.ID))]
 		known[s.ID] = &autopilot.Server{
-			ID: s.ID, Name: nodeOf(string(s.ID)), Address: s.Address, RaftVersion: raft.ProtocolVersionMax,
+			ID: s.ID, Name: link.NodeOf(string(s.ID)), Address: s.Address, RaftVersion: raft.ProtocolVersionMax,
 			IsLeader:   s.ID == raft.ServerID(p.replica.config.Server),
 			NodeStatus: p.status(s.ID, m, there),
 		}

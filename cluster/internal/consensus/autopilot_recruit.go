@@ -8,6 +8,8 @@ import (
 
 	"github.com/hashicorp/raft"
 	autopilot "github.com/hashicorp/raft-autopilot"
+
+	"github.com/troupe-go/troupe/cluster/internal/consensus/link"
 )
 
 // inviteTimeout is how long a node may take to start a replica.
@@ -40,7 +42,7 @@ func (r *replica) recruit(ctx context.Context, present map[string]bool) bool {
 			continue
 		}
 		id := raft.ServerID(server)
-		if _, listed := suffrage(r.raft.GetConfiguration().Configuration(), id); listed || nodeOf(server) != m.Name {
+		if _, listed := suffrage(r.raft.GetConfiguration().Configuration(), id); listed || link.NodeOf(server) != m.Name {
 			continue
 		}
 		err = r.reconfigure(ctx, func(_ raft.Configuration, index uint64) raft.IndexFuture {
@@ -81,7 +83,7 @@ func (r *replica) mayServe(m Member) bool {
 // serverOn returns the server that a node has or had in the core, "" if none is known.
 func (r *replica) serverOn(node string) string {
 	for _, s := range r.raft.GetConfiguration().Configuration().Servers {
-		if nodeOf(string(s.ID)) == node {
+		if link.NodeOf(string(s.ID)) == node {
 			return string(s.ID)
 		}
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/troupe-go/troupe/actor"
+	"github.com/troupe-go/troupe/cluster/internal/consensus/link"
 	"github.com/troupe-go/troupe/persistence"
 )
 
@@ -49,7 +50,8 @@ type Core struct {
 	running sync.WaitGroup
 	end     *once
 	outcome error // of end
-	inlet   inlet
+	inlet   *link.Inlet
+	serving sync.Once // the inlet
 
 	user, system persistence.Store
 	members      membership
@@ -95,7 +97,7 @@ func New(config Config) (*Core, error) {
 	c := &Core{config: config, log: config.Logger, born: time.Now(), joining: make(turn, 1), id: id}
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	c.end = newOnce()
-	c.inlet.base = config.Listener
+	c.inlet = link.NewInlet(config.Listener)
 	all := store{c}
 	c.user = persistence.Namespace(all, userSpace)
 	c.system = persistence.Namespace(all, systemSpace)
@@ -159,7 +161,7 @@ func (c *Core) open(ctx context.Context, id identity, founders []raftServer) err
 		Core: id.Core, Server: id.Server, Node: c.config.Node, Dir: dir,
 		Logger: c.log, Timing: c.config.Timing, Voters: c.config.Voters,
 		Bootstrap: founders,
-		Dial:      c.config.Dial, Listener: c.inlet.listen(), Peer: c.config.Peer,
+		Dial:      c.config.Dial, Listener: c.inlet.Listen(), Peer: c.config.Peer,
 		Members: func() []Member { return c.members.look(c).candidates(id.Core) },
 		Invite:  c.invite,
 	})
@@ -183,7 +185,7 @@ func (c *Core) open(ctx context.Context, id identity, founders []raftServer) err
 		c.patient = time.Now().Add(c.config.Timing.startup())
 	}
 	c.mu.Unlock()
-	c.inlet.start(c)
+	c.serving.Do(func() { c.start(func(context.Context) { c.inlet.Serve() }) })
 	c.start(func(context.Context) { c.guard(serving, r) })
 	c.start(func(context.Context) { c.reign(serving, r) })
 	c.start(func(context.Context) { c.report(serving, r) })

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/troupe-go/troupe/actor"
+	"github.com/troupe-go/troupe/cluster/internal/consensus/link"
 	pb "github.com/troupe-go/troupe/cluster/internal/consensuspb"
 	"github.com/troupe-go/troupe/persistence"
 	"github.com/troupe-go/troupe/persistence/version"
@@ -96,8 +97,8 @@ func (c *Core) backupFrom(ctx context.Context, node string, w io.Writer) (begun 
 		return false, err
 	}
 	defer func() { _ = conn.Close() }()
-	hello := &pb.Hello{Core: core, From: c.config.Node + "/", To: server, Purpose: pb.Hello_BACKUP, Version: encodeVersion(version.Wire())}
-	return fetchBackup(ctx, conn, hello, w)
+	hello := &pb.Hello{Core: core, From: c.config.Node + "/", To: server, Purpose: pb.Hello_BACKUP, Version: link.EncodeVersion(version.Wire())}
+	return link.FetchBackup(ctx, conn, hello, w)
 }
 
 // server returns the ID of the one that node has, "" if that is not known.

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/troupe-go/troupe/actor"
+	"github.com/troupe-go/troupe/cluster/internal/consensus/link"
 	"github.com/troupe-go/troupe/persistence"
 )
 
@@ -200,19 +201,15 @@ func TestABackupThatNobodyTakesIsGivenUp(t *testing.T) {
 		nodes[0].put("large", string(make([]byte, 900<<10)))
 		n := w.as("without replica", nodes)
 		stalls := func(p []byte) (int, error) {
-			<-time.After(2 * backupPatience)
+			<-time.After(2 * link.BackupPatience)
 			return len(p), nil
 		}
 		if err := n.Backup(t.Context(), writerFunc(stalls)); err == nil {
 			t.Error("it was not given up")
 		}
 		leader := w.leader().local()
-		leader.streams.mu.Lock()
-		defer leader.streams.mu.Unlock()
-		for c := range leader.streams.conns {
-			if peer, _ := peerOf(c.Conn); peer == n.name {
-				t.Error("the connection is still there")
-			}
+		if peers := leader.streams.Peers(); slices.Contains(peers, n.name) {
+			t.Errorf("the connection is still there: %q", peers)
 		}
 	})
 }

@@ -355,4 +355,4 @@ func (l *memListener) Close() error {
 	return nil
 }
 
-func (l *memListener) Addr() net.Addr { return serverAddr(l.name) }
+func (l *memListener) Addr() net.Addr { return memAddr(l.name) }

@@ -13,6 +13,7 @@ import (
 	"github.com/hashicorp/raft"
 
 	"github.com/troupe-go/troupe/actor"
+	"github.com/troupe-go/troupe/cluster/internal/consensus/link"
 	"github.com/troupe-go/troupe/cluster/internal/consensus/raftlog"
 	pb "github.com/troupe-go/troupe/cluster/internal/consensuspb"
 	"github.com/troupe-go/troupe/persistence/badger"
@@ -57,7 +58,7 @@ func serveForget(ctx context.Context, r *replica, nodes []string) error {
 		return err
 	}
 	for _, s := range r.raft.GetConfiguration().Configuration().Servers {
-		if slices.Contains(nodes, nodeOf(string(s.ID))) {
+		if slices.Contains(nodes, link.NodeOf(string(s.ID))) {
 			if err := r.remove(ctx, s.ID); err != nil {
 				return err
 			}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"github.com/troupe-go/troupe/cluster/internal/consensus/link"
 )
 
 // errDeparted says that a server has gone since somebody decided about it.
@@ -124,7 +126,7 @@ func (d *departed) of(server string, members []Member) (departure, bool) {
 		return departure{}, false
 	}
 	for _, m := range members {
-		if m.Name == nodeOf(server) && m.Incarnation != gone.incarnation {
+		if m.Name == link.NodeOf(server) && m.Incarnation != gone.incarnation {
 			delete(d.servers, server)
 			return departure{}, false
 		}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"github.com/troupe-go/troupe/cluster/internal/consensus/link"
 )
 
 // leavePause is how long a replica that leaves waits before it tries again.
@@ -50,7 +52,7 @@ func (r *replica) tryRemove(ctx context.Context) (done bool, err error) {
 	case done || err != nil:
 		return done, err
 	case leader != r.config.Server:
-		err := r.streams.leave(ctx, leader)
+		err := r.streams.Leave(ctx, leader)
 		return err == nil, err
 	}
 	t, err := r.reigning(ctx)
@@ -75,7 +77,7 @@ func (r *replica) tryPause(ctx context.Context) (done bool, err error) {
 	case done || err != nil:
 		return done, err
 	case leader != r.config.Server:
-		err := r.streams.pause(ctx, leader)
+		err := r.streams.Pause(ctx, leader)
 		return err == nil, err
 	}
 	if others, _ := r.otherVoters(); len(others) == 0 {
@@ -93,7 +95,7 @@ func (r *replica) beginDeparture(ctx context.Context) (done bool, leader string,
 		return true, "", nil
 	}
 	if len(servers) == 1 && servers[0].ID == raft.ServerID(r.config.Server) {
-		if !r.recruit(ctx, map[string]bool{nodeOf(r.config.Server): true}) {
+		if !r.recruit(ctx, map[string]bool{link.NodeOf(r.config.Server): true}) {
 			return true, "", nil
 		}
 		return false, "", errNoSuccessor
@@ -118,7 +120,7 @@ func (r *replica) majorityIsThere(servers []raft.Server) bool {
 	for _, s := range servers {
 		if s.Suffrage == raft.Voter {
 			voters++
-			if members[nodeOf(string(s.ID))] {
+			if members[link.NodeOf(string(s.ID))] {
 				there++
 			}
 		}
@@ -172,10 +174,10 @@ func (r *replica) pausing(ctx context.Context, server string) error {
 // yet: one without a server, with one that does not vote, or that is about to come back.
 // It is "" if there is none but that of the server which leaves.
 func (r *replica) mayFollow(term uint64, leaving string) string {
-	counts := map[string]bool{nodeOf(leaving): true}
+	counts := map[string]bool{link.NodeOf(leaving): true}
 	for _, s := range r.raft.GetConfiguration().Configuration().Servers {
 		if s.Suffrage == raft.Voter && r.follows(term, s.ID) {
-			counts[nodeOf(string(s.ID))] = true
+			counts[link.NodeOf(string(s.ID))] = true
 		}
 	}
 	for _, m := range r.config.Members() {
@@ -200,7 +202,7 @@ func (r *replica) balance(ctx context.Context, server string) (b balance, err er
 	}
 	var incarnation uint64
 	for _, m := range r.config.Members() {
-		if m.Name == nodeOf(server) {
+		if m.Name == link.NodeOf(server) {
 			incarnation = m.Incarnation
 		}
 	}

@@ -6,15 +6,12 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"github.com/troupe-go/troupe/cluster/internal/consensus/link"
 )
 
 // reachPause is how long a leader waits before it tries again to reach a server.
 const reachPause = 100 * time.Millisecond
-
-// unreachable is the error of a connection that could not be made: nothing was sent.
-type unreachable struct{ error }
-
-func (e unreachable) Unwrap() error { return e.error }
 
 // reach runs f until it fails for another reason than that the server cannot be reached,
 // for as long as this replica leads in that term and the server is part of the core. Raft
@@ -23,7 +20,7 @@ func (e unreachable) Unwrap() error { return e.error }
 func (t *transport) reach(id raft.ServerID, term uint64, f func() error) error {
 	for {
 		err := f()
-		if _, ok := errors.AsType[unreachable](err); !ok || !t.leads(term, id) {
+		if _, ok := errors.AsType[link.Unreachable](err); !ok || !t.leads(term, id) {
 			return err
 		}
 		select {

@@ -5,6 +5,8 @@ import (
 	"sync"
 
 	"github.com/hashicorp/raft"
+
+	"github.com/troupe-go/troupe/cluster/internal/consensus/link"
 )
 
 // replicaStatus is how a replica sees its core.
@@ -23,7 +25,7 @@ func (r *replica) Status() replicaStatus {
 	s := replicaStatus{Log: r.raft.LastIndex(), Commit: r.raft.CommitIndex(), Healthy: r.healthy.get()}
 	s.Leader, s.Term = r.Leader()
 	for _, server := range r.raft.GetConfiguration().Configuration().Servers {
-		one := raftServer{Node: nodeOf(string(server.ID)), Server: string(server.ID)}
+		one := raftServer{Node: link.NodeOf(string(server.ID)), Server: string(server.ID)}
 		if server.Suffrage == raft.Voter {
 			s.Voters = append(s.Voters, one)
 		} else {

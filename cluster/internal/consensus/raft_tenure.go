@@ -9,6 +9,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"github.com/troupe-go/troupe/cluster/internal/consensus/link"
 	"github.com/troupe-go/troupe/persistence/badger"
 )
 
@@ -157,7 +158,7 @@ func (r *replica) notLeader() error {
 func (r *replica) Leader() (node string, term uint64) {
 	r.reign.mu.Lock()
 	defer r.reign.mu.Unlock()
-	return nodeOf(r.reign.leader), r.raft.CurrentTerm()
+	return link.NodeOf(r.reign.leader), r.raft.CurrentTerm()
 }
 
 // LeaderChanged is closed when Leader or Leads returns something else. Take it before

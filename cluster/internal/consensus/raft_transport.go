@@ -9,6 +9,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"github.com/troupe-go/troupe/cluster/internal/consensus/link"
 	"github.com/troupe-go/troupe/cluster/internal/consensus/raftlog"
 	"github.com/troupe-go/troupe/cluster/internal/consensus/spool"
 )
@@ -30,7 +31,7 @@ type transport struct {
 	using   sync.WaitGroup
 }
 
-func newTransport(s *streams, r *replica, config *raft.Config) *transport {
+func newTransport(s *link.Layer, r *replica, config *raft.Config) *transport {
 	timing := r.config.Timing
 	t := &transport{dir: r.config.Dir, answers: r.answers, leads: r.leadsTo, checked: make(chan raft.RPC), closing: make(chan struct{})}
 	t.NetworkTransport = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+
+	"github.com/troupe-go/troupe/cluster/internal/consensus/link"
 )
 
 func TestSnapshotThatStallsHoldsUpNobody(t *testing.T) {
@@ -18,10 +20,10 @@ func TestSnapshotThatStallsHoldsUpNobody(t *testing.T) {
 		follower := g.replicas[g.others(l)[0]]
 
 		// The leader of before, say, is in the middle of sending a snapshot.
-		c := l.config
+		c := l.link()
 		c.Server, c.Listener = "x/1", g.net.listen("x")
 		c.Dial = func(ctx context.Context, to string) (net.Conn, error) { return g.net.dial(ctx, "x", to) }
-		s := newStreams(&c, nil, nil, nil)
+		s := link.New(c)
 		logger := newRaftLogger(t.Context(), g.log)
 		sender := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{Stream: s, Timeout: time.Minute, Logger: logger})
 		data, rest := io.Pipe()
@@ -50,7 +52,7 @@ func TestSnapshotThatStallsHoldsUpNobody(t *testing.T) {
 			t.Error("half a snapshot was taken")
 		}
 		_ = sender.Close()
-		s.wait()
+		s.Wait()
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
 
+	"github.com/troupe-go/troupe/cluster/internal/consensus/link"
 	"github.com/troupe-go/troupe/cluster/internal/consensus/raftlog"
 	"github.com/troupe-go/troupe/cluster/internal/consensus/snapshot"
 	"github.com/troupe-go/troupe/persistence"
@@ -34,7 +35,7 @@ type replica struct {
 	store     *badger.Replica
 	log       *raftlog.Log
 	machine   *machine
-	streams   *streams
+	streams   *link.Layer
 	transport *transport
 	raft      *raft.Raft
 	answers   *answers
@@ -142,12 +143,12 @@ func (r *replica) startRaft() (err error) {
 	if err != nil {
 		return err
 	}
-	r.streams = newStreams(&r.config, r.leaving, r.pausing, r.newestBackup)
+	r.streams = link.New(r.link())
 	r.transport = newTransport(r.streams, r, config)
 	if err := r.newRaft(config, cache); err != nil {
 		_ = r.streams.Close()
 		r.transport.stop()
-		r.streams.wait()
+		r.streams.Wait()
 		return fmt.Errorf("consensus: starting raft: %w", err)
 	}
 	observed := make(chan raft.Observation, 1)
@@ -277,7 +278,7 @@ func (r *replica) halt() {
 		_ = stopped.Error()
 		close(r.halted)
 		r.transport.stop()
-		r.streams.wait()
+		r.streams.Wait()
 		if !r.patiently(answered) {
 			r.config.Logger.Error("consensus: raft has stopped without an answer to a proposal")
 		}

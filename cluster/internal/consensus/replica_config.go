@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 
+	"github.com/troupe-go/troupe/cluster/internal/consensus/link"
 	"github.com/troupe-go/troupe/persistence/version"
 )
 
@@ -63,6 +64,15 @@ func (c *replicaConfig) wire() version.Version {
 		return c.version
 	}
 	return version.Wire()
+}
+
+// link returns what the connections of r need to know.
+func (r *replica) link() link.Config {
+	c := &r.config
+	return link.Config{
+		Core: c.Core, Server: c.Server, Logger: c.Logger, Dial: c.Dial, Listener: c.Listener, Peer: c.Peer,
+		Version: c.wire(), Leaving: r.leaving, Pausing: r.pausing, Backup: r.newestBackup,
+	}
 }
 
 // errNotLeader says that the replica does not lead: what was asked for has surely not

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/troupe-go/troupe/cluster/internal/consensus/link"
 	"github.com/troupe-go/troupe/cluster/internal/consensuspb"
 	"github.com/troupe-go/troupe/persistence"
 	"github.com/troupe-go/troupe/persistence/version"
@@ -36,27 +37,28 @@ func (l *logged) String() string {
 }
 
 // visitor opens connections to r as a server of node x that speaks v would.
-func (g *group) visitor(r *replica, v version.Version, log *logged) *streams {
-	c := r.config
-	c.Server, c.Listener, c.version = "x/1", g.net.listen("x"), v
+func (g *group) visitor(r *replica, v version.Version, log *logged) *link.Layer {
+	c := r.link()
+	c.Server, c.Listener, c.Version = "x/1", g.net.listen("x"), v
 	c.Logger = slog.New(slog.NewTextHandler(log, nil))
 	c.Dial = func(ctx context.Context, to string) (net.Conn, error) { return g.net.dial(ctx, "x", to) }
-	return newStreams(&c, nil, nil, nil)
+	return link.New(c)
 }
 
 func TestAServerOfAnotherMajorIsRefusedByNameOnBothSides(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		g := newGroup(t, "a").found(1)
-		r := g.leader()
 		var own, theirs logged
-		r.config.Logger = slog.New(slog.NewTextHandler(&own, nil))
+		g := newGroup(t, "a")
+		g.log = slog.New(slog.NewTextHandler(&own, nil))
+		g.found(1)
+		r := g.leader()
 		s := g.visitor(r, version.Version{Major: 2, Minor: 1}, &theirs)
-		defer s.wait()
+		defer s.Wait()
 		defer s.Close()
 		for _, purpose := range []consensuspb.Hello_Purpose{consensuspb.Hello_RAFT, consensuspb.Hello_LEAVE, consensuspb.Hello_BACKUP} {
-			_, err := s.open(t.Context(), r.config.Server, purpose)
+			_, err := s.Open(t.Context(), r.config.Server, purpose)
 			m := new(version.Mismatch)
-			if !errors.Is(err, errRefused) || !errors.As(err, &m) {
+			if !errors.Is(err, link.ErrRefused) || !errors.As(err, &m) {
 				t.Fatalf("%v: %v", purpose, err)
 			}
 			if *m != (version.Mismatch{Node: "x", Own: version.Version{Major: 2, Minor: 1}, Peer: "a", Theirs: version.Wire(), What: "the core"}) {
@@ -82,43 +84,27 @@ func TestAServerOfAHigherMinorIsAnsweredInTheLower(t *testing.T) {
 		var log logged
 		later := version.Version{Major: 1, Minor: 5}
 		s := g.visitor(r, later, &log)
-		c, err := s.open(t.Context(), r.config.Server, consensuspb.Hello_RAFT)
+		c, err := s.Open(t.Context(), r.config.Server, consensuspb.Hello_RAFT)
 		if err != nil {
 			t.Fatal(err)
 		}
 		_ = c.Close()
 		_ = s.Close()
-		s.wait()
+		s.Wait()
 		for v, want := range map[*consensuspb.Version]version.Version{
-			nil: version.One(), encodeVersion(version.One()): version.One(), encodeVersion(later): version.Wire(),
+			nil: version.One(), link.EncodeVersion(version.One()): version.One(), link.EncodeVersion(later): version.Wire(),
 		} {
 			conn, err := g.net.dial(t.Context(), "x", "a")
 			if err != nil {
 				t.Fatal(err)
 			}
-			welcome, err := greet(t.Context(), conn, &consensuspb.Hello{Core: r.config.Core, From: "x/1", To: r.config.Server, Version: v})
-			if err != nil || decodeVersion(welcome.Version) != want {
+			welcome, err := link.Greet(t.Context(), conn, &consensuspb.Hello{Core: r.config.Core, From: "x/1", To: r.config.Server, Version: v})
+			if err != nil || link.DecodeVersion(welcome.Version) != want {
 				t.Errorf("a hello of version %v: %v, %v", v, welcome, err)
 			}
 			_ = conn.Close()
 		}
 	})
-}
-
-func TestAWelcomeOfAnotherMajorIsRefused(t *testing.T) {
-	here, there := net.Pipe()
-	defer here.Close()
-	go func() {
-		defer there.Close()
-		var hello consensuspb.Hello
-		if readHandshake(there, &hello) == nil {
-			_ = writeHandshake(there, &consensuspb.Welcome{Version: &consensuspb.Version{Major: 3}})
-		}
-	}()
-	_, err := greet(t.Context(), here, &consensuspb.Hello{From: "a/1", To: "b/1"})
-	if err == nil || !strings.Contains(err.Error(), `node "b" speaks version 3.0 of the core, node "a" 1.0`) {
-		t.Error(err)
-	}
 }
 
 func TestTheFolderOfAnotherMajorIsRefusedUntouched(t *testing.T) {

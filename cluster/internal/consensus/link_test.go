@@ -12,8 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-
+	"github.com/troupe-go/troupe/cluster/internal/consensus/link"
 	"github.com/troupe-go/troupe/cluster/internal/consensuspb"
 )
 
@@ -21,11 +20,11 @@ func TestConnectionOfAnotherCoreOrServerIsRefused(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		g := newGroup(t, "a").found(1)
 		r := g.leader()
-		stranger := func(core, from string) *streams {
-			c := r.config
+		stranger := func(core, from string) *link.Layer {
+			c := r.link()
 			c.Core, c.Server, c.Listener = core, from, g.net.listen("stranger")
 			c.Dial = func(ctx context.Context, to string) (net.Conn, error) { return g.net.dial(ctx, "x", to) }
-			return newStreams(&c, nil, nil, nil)
+			return link.New(c)
 		}
 		for _, c := range []struct{ core, from, to, says string }{
 			{"other", "x/1", r.config.Server, "core core, not of other"},
@@ -36,12 +35,12 @@ func TestConnectionOfAnotherCoreOrServerIsRefused(t *testing.T) {
 			{"core", r.config.Server, r.config.Server, "a connection of node x says that it is one of"},
 		} {
 			s := stranger(c.core, c.from)
-			_, err := s.open(t.Context(), c.to, consensuspb.Hello_RAFT)
-			if !errors.Is(err, errRefused) || !strings.Contains(err.Error(), c.says) {
+			_, err := s.Open(t.Context(), c.to, consensuspb.Hello_RAFT)
+			if !errors.Is(err, link.ErrRefused) || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("%+v: %v", c, err)
 			}
 			_ = s.Close()
-			s.wait()
+			s.Wait()
 		}
 		if err := r.ReadBarrier(t.Context()); err != nil {
 			t.Error(err)
@@ -56,7 +55,7 @@ func TestHostileConnectionDisturbsNobody(t *testing.T) {
 		var written sync.WaitGroup
 		defer written.Wait()
 		var hello bytes.Buffer
-		if err := writeHandshake(&hello, &consensuspb.Hello{Core: "core", From: "x/1", To: r.config.Server}); err != nil {
+		if err := link.WriteHandshake(&hello, &consensuspb.Hello{Core: "core", From: "x/1", To: r.config.Server}); err != nil {
 			t.Fatal(err)
 		}
 		for _, bytes := range [][]byte{
@@ -95,7 +94,7 @@ func TestSilentConnectionIsClosed(t *testing.T) {
 		if _, err := conn.Read(make([]byte, 1)); err == nil {
 			t.Error("there is an answer to nothing")
 		}
-		if d := time.Since(start); d != handshakeTimeout {
+		if d := time.Since(start); d != link.HandshakeTimeout {
 			t.Errorf("it was closed after %v", d)
 		}
 	})
@@ -105,8 +104,8 @@ func TestDialEndsWithItsContext(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		n := newPipeNetwork(t)
 		silent := n.listen("b")
-		c := replicaConfig{Core: "core", Server: "a/1", Listener: n.listen("a"), Dial: func(ctx context.Context, to string) (net.Conn, error) { return n.dial(ctx, "a", to) }}
-		s := newStreams(&c, nil, nil, nil)
+		c := link.Config{Core: "core", Server: "a/1", Listener: n.listen("a"), Dial: func(ctx context.Context, to string) (net.Conn, error) { return n.dial(ctx, "a", to) }}
+		s := link.New(c)
 		go func() {
 			for {
 				if _, err := silent.Accept(); err != nil {
@@ -122,30 +121,7 @@ func TestDialEndsWithItsContext(t *testing.T) {
 		if _, err := s.Dial("b/1", time.Second); err == nil {
 			t.Error("a connection was made after Close")
 		}
-		s.wait()
+		s.Wait()
 		_ = silent.Close()
-	})
-}
-
-func FuzzHandshake(f *testing.F) {
-	for _, m := range []proto.Message{
-		&consensuspb.Hello{Core: "c", From: "a/1", To: "b/2", Purpose: consensuspb.Hello_LEAVE},
-		&consensuspb.Welcome{Refusal: "no"},
-	} {
-		var b bytes.Buffer
-		_ = writeHandshake(&b, m)
-		f.Add(b.Bytes())
-	}
-	f.Add([]byte{0xff, 0xff})
-	f.Fuzz(func(t *testing.T, b []byte) {
-		var hello consensuspb.Hello
-		in := bytes.NewReader(b)
-		if err := readHandshake(in, &hello); err != nil {
-			return
-		}
-		if read := len(b) - in.Len(); read > maxHandshake+2 {
-			t.Errorf("%d bytes were read", read)
-		}
-		_ = refusal("c", "a/1", "b", &hello)
 	})
 }

@@ -1,29 +1,25 @@
-package consensus
+package link
 
 import (
-	"context"
 	"net"
 	"sync"
 )
 
-// inlet gives the connections of one listener to one replica after the other: each has
+// Inlet gives the connections of one listener to one replica after the other: each has
 // a listener of its own, which it may close.
-type inlet struct {
+type Inlet struct {
 	base net.Listener
-
-	once sync.Once
 
 	mu      sync.Mutex
 	current *inletListener
 }
 
-// start accepts connections for as long as c is open.
-func (i *inlet) start(c *Core) {
-	i.once.Do(func() { c.start(func(context.Context) { i.serve() }) })
-}
+// NewInlet returns one of base. Call Serve when the first replica listens.
+func NewInlet(base net.Listener) *Inlet { return &Inlet{base: base} }
 
-// serve accepts until the listener is closed.
-func (i *inlet) serve() {
+// Serve accepts until the listener is closed. What comes while no replica listens is
+// closed.
+func (i *Inlet) Serve() {
 	for {
 		conn, err := i.base.Accept()
 		if err != nil {
@@ -38,8 +34,8 @@ func (i *inlet) serve() {
 	}
 }
 
-// listen returns a listener that gets all connections from now on.
-func (i *inlet) listen() net.Listener {
+// Listen returns a listener that gets all connections from now on.
+func (i *Inlet) Listen() net.Listener {
 	l := &inletListener{addr: i.base.Addr(), conns: make(chan net.Conn), closed: make(chan struct{})}
 	i.mu.Lock()
 	defer i.mu.Unlock()

@@ -1,4 +1,4 @@
-package consensus
+package link
 
 import (
 	"context"
@@ -19,8 +19,8 @@ import (
 // maxHandshake bounds a message of the handshake.
 const maxHandshake = 4 << 10
 
-// writeHandshake writes m behind its length, of two bytes.
-func writeHandshake(w io.Writer, m proto.Message) error {
+// WriteHandshake writes m behind its length, of two bytes.
+func WriteHandshake(w io.Writer, m proto.Message) error {
 	b, err := proto.MarshalOptions{}.MarshalAppend(make([]byte, 2), m)
 	if err == nil && len(b)-2 > maxHandshake {
 		err = fmt.Errorf("consensus: a handshake of %d bytes", len(b)-2)
@@ -50,12 +50,12 @@ func readHandshake(r io.Reader, m proto.Message) error {
 	return proto.Unmarshal(b, m)
 }
 
-// encodeVersion and decodeVersion are for the messages of the handshake.
-func encodeVersion(v version.Version) *consensuspb.Version {
+// EncodeVersion and DecodeVersion are for the messages of the handshake.
+func EncodeVersion(v version.Version) *consensuspb.Version {
 	return &consensuspb.Version{Major: v.Major, Minor: v.Minor}
 }
 
-func decodeVersion(v *consensuspb.Version) version.Version {
+func DecodeVersion(v *consensuspb.Version) version.Version {
 	return version.Version{Major: v.GetMajor(), Minor: v.GetMinor()}
 }
 
@@ -71,33 +71,33 @@ func mismatch(own version.Version, node string, theirs version.Version, peer str
 // refusal says why a connection that node has made is not for this server; "" if it is.
 func refusal(core, server, node string, hello *consensuspb.Hello) string {
 	switch {
-	case nodeOf(hello.From) != node:
+	case NodeOf(hello.From) != node:
 		return fmt.Sprintf("a connection of node %s says that it is one of %q", node, hello.From)
 	case hello.Core != core:
-		return fmt.Sprintf("node %s has a replica of core %s, not of %s, which %s is of: two stores have met; stop the nodes of one, and remove their state folders", nodeOf(server), core, hello.Core, hello.From)
+		return fmt.Sprintf("node %s has a replica of core %s, not of %s, which %s is of: two stores have met; stop the nodes of one, and remove their state folders", NodeOf(server), core, hello.Core, hello.From)
 	case hello.To != server:
-		return fmt.Sprintf("node %s has the server %s of core %s, not %s: it has lost its data, or was never that", nodeOf(server), server, core, hello.To)
-	case nodeOf(hello.From) == "" || hello.From == server || nodeOf(hello.From)+"/" == hello.From && hello.Purpose != consensuspb.Hello_BACKUP:
+		return fmt.Sprintf("node %s has the server %s of core %s, not %s: it has lost its data, or was never that", NodeOf(server), server, core, hello.To)
+	case NodeOf(hello.From) == "" || hello.From == server || NodeOf(hello.From)+"/" == hello.From && hello.Purpose != consensuspb.Hello_BACKUP:
 		return fmt.Sprintf("%q is not the ID of another server", hello.From)
 	}
 	return ""
 }
 
-// greet says hello on a connection, and returns the answer if that is no refusal, and in a
+// Greet says hello on a connection, and returns the answer if that is no refusal, and in a
 // version that hello's sender speaks. After an error, the connection is of no use. It ends
 // with ctx.
-func greet(ctx context.Context, conn net.Conn, hello *consensuspb.Hello) (*consensuspb.Welcome, error) {
+func Greet(ctx context.Context, conn net.Conn, hello *consensuspb.Hello) (*consensuspb.Welcome, error) {
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	var welcome consensuspb.Welcome
-	err := writeHandshake(conn, hello)
+	err := WriteHandshake(conn, hello)
 	if err == nil {
 		err = readHandshake(conn, &welcome)
 	}
-	if m := mismatch(decodeVersion(hello.Version), nodeOf(hello.From), decodeVersion(welcome.Version), nodeOf(hello.To)); err == nil && m != nil {
-		err = fmt.Errorf("%w by %s: %w", errRefused, hello.To, m)
+	if m := mismatch(DecodeVersion(hello.Version), NodeOf(hello.From), DecodeVersion(welcome.Version), NodeOf(hello.To)); err == nil && m != nil {
+		err = fmt.Errorf("%w by %s: %w", ErrRefused, hello.To, m)
 	}
 	if err == nil && welcome.Refusal != "" {
-		err = fmt.Errorf("%w by %s: %s", errRefused, hello.To, welcome.Refusal)
+		err = fmt.Errorf("%w by %s: %s", ErrRefused, hello.To, welcome.Refusal)
 	}
 	if !stop() && err == nil {
 		err = ctx.Err() // the deadline may yet be set
@@ -105,13 +105,13 @@ func greet(ctx context.Context, conn net.Conn, hello *consensuspb.Hello) (*conse
 	return &welcome, err
 }
 
-// errRefused says that the other server does not want the connection, or what was asked
+// ErrRefused says that the other server does not want the connection, or what was asked
 // for with it.
-var errRefused = errors.New("consensus: refused")
+var ErrRefused = errors.New("consensus: refused")
 
-// nodeOf returns the node of a server, whose ID is "<node>/<8 hex digits>"; "" of what is
+// NodeOf returns the node of a server, whose ID is "<node>/<8 hex digits>"; "" of what is
 // none.
-func nodeOf(server string) string {
+func NodeOf(server string) string {
 	i := strings.LastIndexByte(server, '/')
 	return server[:max(i, 0)]
 }

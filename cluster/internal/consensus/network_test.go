@@ -190,4 +190,9 @@ func (l *pipeListener) Close() error {
 	return nil
 }
 
-func (l *pipeListener) Addr() net.Addr { return serverAddr(l.node) }
+func (l *pipeListener) Addr() net.Addr { return memAddr(l.node) }
+
+type memAddr string
+
+func (memAddr) Network() string  { return "memory" }
+func (a memAddr) String() string { return string(a) }

@@ -1,4 +1,4 @@
-package consensus
+package link
 
 import (
 	"context"
@@ -12,30 +12,29 @@ import (
 )
 
 const (
-	// backupChunk is how much of a backup is sent at once, and backupPatience how long
-	// whoever gets it may take for that.
+	// BackupPatience is how long a receiver may take for backupChunk of a backup.
 	backupChunk    = 256 << 10
-	backupPatience = time.Minute
+	BackupPatience = time.Minute
 )
 
 // serveBackup sends a backup, behind its size, to a node that need not have a replica.
-func (s *streams) serveBackup(c *streamConn, spoken version.Version) {
+func (s *Layer) serveBackup(c *tracked, spoken version.Version) {
 	defer func() { _ = c.Close() }()
 	_ = c.SetDeadline(time.Time{})
-	stream, err := s.backup(s.ctx)
+	stream, err := s.config.Backup(s.ctx)
 	if err != nil {
-		_ = c.SetDeadline(time.Now().Add(handshakeTimeout))
+		_ = c.SetDeadline(time.Now().Add(HandshakeTimeout))
 		sendWelcome(c, &consensuspb.Welcome{Refusal: err.Error()}, spoken)
 		return
 	}
 	defer func() { _ = stream.Remove() }()
-	_ = c.SetDeadline(time.Now().Add(handshakeTimeout))
+	_ = c.SetDeadline(time.Now().Add(HandshakeTimeout))
 	if !sendWelcome(c, &consensuspb.Welcome{Size: stream.Size()}, spoken) {
 		return
 	}
 	in := stream.Reader()
 	for err == nil {
-		_ = c.SetDeadline(time.Now().Add(backupPatience))
+		_ = c.SetDeadline(time.Now().Add(BackupPatience))
 		_, err = io.CopyN(c, in, backupChunk)
 	}
 	if err != io.EOF {
@@ -43,10 +42,11 @@ func (s *streams) serveBackup(c *streamConn, spoken version.Version) {
 	}
 }
 
-// fetchBackup gets a backup from that server, and writes it to w. It is begun when
+// FetchBackup gets a backup from the server that hello names, by a connection to its node,
+// and writes it to w. It is begun when
 // something has been written.
-func fetchBackup(ctx context.Context, conn net.Conn, hello *consensuspb.Hello, w io.Writer) (begun bool, err error) {
-	welcome, err := greet(ctx, conn, hello)
+func FetchBackup(ctx context.Context, conn net.Conn, hello *consensuspb.Hello, w io.Writer) (begun bool, err error) {
+	welcome, err := Greet(ctx, conn, hello)
 	if err != nil {
 		return false, err
 	}
