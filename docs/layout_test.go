@@ -22,7 +22,8 @@ import (
 const rooms = `
 	mailbox                      <
 	security                     <
-	settings                     < security
+	settings/internal/document   <
+	settings                     < security settings/internal/document
 	actor/internal/engine        < mailbox
 	actor/internal/testpb        <
 	actor/contain                <
@@ -123,8 +124,8 @@ const modules = `
 	github.com/knadh/koanf/v2                      < settings settings/sourcetest
 	github.com/fsnotify/fsnotify                   < settings
 	github.com/go-playground/validator/v10         < settings
-	github.com/pelletier/go-toml/v2/...            < settings
-	go.yaml.in/yaml/v3                             < settings
+	github.com/pelletier/go-toml/v2/...            < settings/internal/document
+	go.yaml.in/yaml/v3                             < settings settings/internal/document
 	github.com/agnivade/levenshtein                < settings
 	github.com/dustin/go-humanize                  < settings
 	github.com/anishathalye/porcupine              < persistence/storetest cluster/internal/chaos

@@ -37,7 +37,6 @@ const owed = `
 	folder cluster/topic  < 37
 	folder cluster/topic/internal/eventlog < 27
 	folder persistence/badger < 40
-	folder settings       < 28
 	function persistence/badger/replace_test.go:TestReplacingMakesRevisionsGrow < 83
 	function persistence/badger/verifymemtable_test.go:TestMemtableLogsAreCheckedAgainstWhatWasSynced < 103
 `

@@ -3,6 +3,8 @@ package settings
 import (
 	"path/filepath"
 	"strings"
+
+	"github.com/troupe-go/troupe/settings/internal/document"
 )
 
 // binder turns what a source has into what fits the shape of the settings: keys in
@@ -17,22 +19,22 @@ type binder struct {
 // becomes a problem.
 func (b *binder) bind(n *node, s *shape, path string) *node {
 	switch {
-	case n.kind == text:
+	case n.Kind == document.Text:
 		return b.expand(n, path)
-	case n.kind == table && s.form == group:
+	case n.Kind == document.Table && s.form == group:
 		return b.group(n, s, path)
-	case n.kind == table && (s.form == mapping || s.form == anything):
+	case n.Kind == document.Table && (s.form == mapping || s.form == anything):
 		bound := *n
-		bound.fields = make(map[string]*node, len(n.fields))
-		for name, below := range n.fields {
-			bound.fields[name] = b.bind(below, s.below(), join(path, name))
+		bound.Fields = make(map[string]*node, len(n.Fields))
+		for name, below := range n.Fields {
+			bound.Fields[name] = b.bind(below, s.below(), join(path, name))
 		}
 		return &bound
-	case n.kind == list && (s.form == sequence || s.form == anything):
+	case n.Kind == document.List && (s.form == sequence || s.form == anything):
 		bound := *n
-		bound.items = make([]*node, len(n.items))
-		for i, item := range n.items {
-			bound.items[i] = b.bind(item, s.below(), path)
+		bound.Items = make([]*node, len(n.Items))
+		for i, item := range n.Items {
+			bound.Items[i] = b.bind(item, s.below(), path)
 		}
 		return &bound
 	}
@@ -49,33 +51,33 @@ func (s *shape) below() *shape {
 
 func (b *binder) group(n *node, s *shape, path string) *node {
 	bound := *n
-	bound.fields = make(map[string]*node, len(n.fields))
-	for name, below := range n.fields {
+	bound.Fields = make(map[string]*node, len(n.Fields))
+	for name, below := range n.Fields {
 		f := s.byFold[fold(name)]
 		if f == nil {
 			unknown, meant := join(path, name), "remove it"
 			if len(*b.problems) < maxProblems { // guessing takes time, and more are not shown
 				meant = b.schema.guess(unknown, path, s)
 			}
-			b.problems.add(UnknownKey, unknown, below.at, "there is no such key; %s", meant)
+			b.problems.add(UnknownKey, unknown, at(below), "there is no such key; %s", meant)
 			continue
 		}
-		if other := bound.fields[f.name]; other != nil {
-			b.problems.add(Malformed, join(path, f.name), below.at, "the key is there twice, in different spellings (see also %s): remove one", other.at)
+		if other := bound.Fields[f.name]; other != nil {
+			b.problems.add(Malformed, join(path, f.name), at(below), "the key is there twice, in different spellings (see also %s): remove one", at(other))
 			continue
 		}
-		bound.fields[f.name] = b.bind(below, f.shape, join(path, f.name))
+		bound.Fields[f.name] = b.bind(below, f.shape, join(path, f.name))
 	}
 	return &bound
 }
 
 // expand replaces the references in a text.
 func (b *binder) expand(n *node, path string) *node {
-	if escaped, ok := strings.CutPrefix(n.text, "$file:"); ok {
-		n = &node{kind: text, text: "file:" + escaped, loose: n.loose, at: n.at}
+	if escaped, ok := strings.CutPrefix(n.Text, "$file:"); ok {
+		n = &node{Kind: document.Text, Text: "file:" + escaped, Loose: n.Loose, Source: n.Source, Line: n.Line}
 		return b.expandText(n, path)
 	}
-	if name, ok := strings.CutPrefix(n.text, "file:"); ok && !strings.HasPrefix(name, "//") {
+	if name, ok := strings.CutPrefix(n.Text, "file:"); ok && !strings.HasPrefix(name, "//") {
 		return b.expandFile(n, path, name)
 	}
 	return b.expandText(n, path)
@@ -83,21 +85,21 @@ func (b *binder) expand(n *node, path string) *node {
 
 // expandText replaces the variables in a text.
 func (b *binder) expandText(n *node, path string) *node {
-	if !b.variables || !strings.Contains(n.text, "${") {
+	if !b.variables || !strings.Contains(n.Text, "${") {
 		return n
 	}
-	content, ok := b.expandVariables(n, path, n.text)
+	content, ok := b.expandVariables(n, path, n.Text)
 	if !ok {
-		return &node{at: n.at}
+		return &node{Source: n.Source, Line: n.Line}
 	}
-	return &node{kind: text, text: content, loose: true, at: n.at}
+	return &node{Kind: document.Text, Text: content, Loose: true, Source: n.Source, Line: n.Line}
 }
 
 func (b *binder) expandFile(n *node, path, name string) *node {
 	if b.variables {
 		var ok bool
 		if name, ok = b.expandVariables(n, path, name); !ok {
-			return &node{at: n.at}
+			return &node{Source: n.Source, Line: n.Line}
 		}
 	}
 	if !filepath.IsAbs(name) {
@@ -105,11 +107,11 @@ func (b *binder) expandFile(n *node, path, name string) *node {
 	}
 	content, err := b.readFile(name, maxReferenceSize)
 	if err != nil {
-		b.problems.add(BadReference, path, n.at, "the file it refers to cannot be read: %v", err)
-		return &node{at: n.at}
+		b.problems.add(BadReference, path, at(n), "the file it refers to cannot be read: %v", err)
+		return &node{Source: n.Source, Line: n.Line}
 	}
 	value := strings.TrimSuffix(strings.TrimSuffix(strings.TrimPrefix(string(content), "\ufeff"), "\n"), "\r")
-	return &node{kind: text, text: value, loose: true, at: n.at}
+	return &node{Kind: document.Text, Text: value, Loose: true, Source: n.Source, Line: n.Line}
 }
 
 func (b *binder) expandVariables(n *node, path, from string) (string, bool) {
@@ -129,7 +131,7 @@ func (b *binder) expandVariables(n *node, path, from string) (string, bool) {
 		inside, rest, closed := strings.Cut(after, "}")
 		name, fallback, hasFallback := strings.Cut(inside, ":-")
 		if !closed || !isVariable(name) {
-			b.problems.add(BadReference, path, n.at, "${ begins a reference ${NAME} or ${NAME:-fallback}, and this is none: write $${ if it shall stay as it is")
+			b.problems.add(BadReference, path, at(n), "${ begins a reference ${NAME} or ${NAME:-fallback}, and this is none: write $${ if it shall stay as it is")
 			return "", false
 		}
 		value, set := b.environ[name]
@@ -137,7 +139,7 @@ func (b *binder) expandVariables(n *node, path, from string) (string, bool) {
 		case value == "" && hasFallback:
 			value = fallback
 		case !set:
-			b.problems.add(BadReference, path, n.at, "the environment variable %s is not set: set it, or write ${%s:-fallback}", name, name)
+			b.problems.add(BadReference, path, at(n), "the environment variable %s is not set: set it, or write ${%s:-fallback}", name, name)
 			return "", false
 		}
 		out.WriteString(value)

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/troupe-go/troupe/settings/internal/document"
 )
 
 // decoder sets values from nodes. It is used on a fresh value for each source in turn,
@@ -17,7 +19,7 @@ type decoder struct {
 
 // decode sets v, which must be settable, as n says. The node has been bound to s.
 func (d *decoder) decode(v reflect.Value, s *shape, n *node, path string, secret bool) {
-	if n.kind == null {
+	if n.Kind == document.Null {
 		return
 	}
 	for v.Kind() == reflect.Pointer && v.Type() != s.typ {
@@ -33,16 +35,16 @@ func (d *decoder) decode(v reflect.Value, s *shape, n *node, path string, secret
 	case s.form == leaf:
 		d.leaf(v, n, path, secret)
 	case s.form == anything:
-		v.Set(reflect.ValueOf(merge(v.Interface(), n.plain())))
-	case s.form == group && n.kind == table:
-		for name, below := range n.fields {
+		v.Set(reflect.ValueOf(merge(v.Interface(), n.Plain())))
+	case s.form == group && n.Kind == document.Table:
+		for name, below := range n.Fields {
 			if f := s.byFold[fold(name)]; f != nil {
 				d.decode(v.FieldByIndex(f.index), f.shape, below, join(path, f.name), secret || f.secret)
 			}
 		}
-	case s.form == mapping && (n.kind == table || n.loose):
+	case s.form == mapping && (n.Kind == document.Table || n.Loose):
 		d.mapping(v, s, n, path, secret)
-	case s.form == sequence && (n.kind == list || n.loose):
+	case s.form == sequence && (n.Kind == document.List || n.Loose):
 		d.sequence(v, s, n, path, secret)
 	default:
 		d.mismatch(s.describe(), n, path, secret)
@@ -50,23 +52,23 @@ func (d *decoder) decode(v reflect.Value, s *shape, n *node, path string, secret
 }
 
 func (d *decoder) mapping(v reflect.Value, s *shape, n *node, path string, secret bool) {
-	fields := n.fields
-	if n.kind == text {
+	fields := n.Fields
+	if n.Kind == document.Text {
 		fields = make(map[string]*node)
-		for _, part := range separate(n.text) {
+		for _, part := range separate(n.Text) {
 			name, value, found := strings.Cut(part, "=")
 			if !found {
 				d.mismatch("a map as name=value,name=value", n, path, secret)
 				return
 			}
-			fields[strings.TrimSpace(name)] = &node{kind: text, text: strings.TrimSpace(value), loose: true, at: n.at}
+			fields[strings.TrimSpace(name)] = &node{Kind: document.Text, Text: strings.TrimSpace(value), Loose: true, Source: n.Source, Line: n.Line}
 		}
 	}
 	if v.IsNil() {
 		v.Set(reflect.MakeMapWithSize(v.Type(), len(fields)))
 	}
 	for name, below := range fields {
-		if below.kind == null {
+		if below.Kind == document.Null {
 			continue
 		}
 		key := reflect.ValueOf(name).Convert(v.Type().Key())
@@ -82,10 +84,10 @@ func (d *decoder) mapping(v reflect.Value, s *shape, n *node, path string, secre
 }
 
 func (d *decoder) sequence(v reflect.Value, s *shape, n *node, path string, secret bool) {
-	items := n.items
-	if n.kind == text {
-		for _, part := range separate(n.text) {
-			items = append(items, &node{kind: text, text: part, loose: true, at: n.at})
+	items := n.Items
+	if n.Kind == document.Text {
+		for _, part := range separate(n.Text) {
+			items = append(items, &node{Kind: document.Text, Text: part, Loose: true, Source: n.Source, Line: n.Line})
 		}
 	}
 	v.Set(reflect.MakeSlice(v.Type(), len(items), len(items)))
@@ -143,18 +145,18 @@ func preset(v reflect.Value, s *shape) {
 // mismatch adds the problem that n is not what is wanted.
 func (d *decoder) mismatch(want string, n *node, path string, secret bool) {
 	if secret {
-		d.problems.add(WrongType, path, n.at, "%s is wanted here, and this is something else: correct it (it is secret, and not shown)", want)
+		d.problems.add(WrongType, path, at(n), "%s is wanted here, and this is something else: correct it (it is secret, and not shown)", want)
 		return
 	}
-	d.problems.add(WrongType, path, n.at, "%s is wanted here, and this is %s%s", want, n.show(), remedy(want, n))
+	d.problems.add(WrongType, path, at(n), "%s is wanted here, and this is %s%s", want, n.Show(), remedy(want, n))
 }
 
 func remedy(want string, n *node) string {
 	switch {
-	case strings.HasPrefix(want, "a string") && (n.kind == number || n.kind == boolean):
+	case strings.HasPrefix(want, "a string") && (n.Kind == document.Number || n.Kind == document.Boolean):
 		return ": put it in quotes"
-	case n.kind != text || n.loose:
-	case strings.HasPrefix(want, "a boolean") && isBool(n.text), strings.Contains(want, "number") && isNumber(n.text):
+	case n.Kind != document.Text || n.Loose:
+	case strings.HasPrefix(want, "a boolean") && isBool(n.Text), strings.Contains(want, "number") && isNumber(n.Text):
 		return ": write it without quotes"
 	}
 	return ": correct it"
@@ -214,22 +216,22 @@ func ofBits(t reflect.Type) string {
 
 func (d *decoder) leaf(v reflect.Value, n *node, path string, secret bool) {
 	s := &shape{typ: v.Type()}
-	if n.kind == list || n.kind == table {
+	if n.Kind == document.List || n.Kind == document.Table {
 		d.mismatch(s.describe(), n, path, secret)
 		return
 	}
 	secret = secret || s.typ == reflect.TypeFor[Secret]()
 	switch into := v.Addr().Interface().(type) {
 	case *time.Duration:
-		value, err := time.ParseDuration(n.text)
-		if err != nil || n.kind == boolean {
+		value, err := time.ParseDuration(n.Text)
+		if err != nil || n.Kind == document.Boolean {
 			d.mismatch(s.describe(), n, path, secret)
 			return
 		}
 		*into = value
 	case *url.URL:
-		value, err := url.Parse(n.text)
-		if n.kind != text {
+		value, err := url.Parse(n.Text)
+		if n.Kind != document.Text {
 			d.mismatch(s.describe(), n, path, secret)
 			return
 		}
@@ -238,11 +240,11 @@ func (d *decoder) leaf(v reflect.Value, n *node, path string, secret bool) {
 			*into = *value
 		}
 	case encoding.TextUnmarshaler:
-		if _, isSize := into.(*Size); n.kind != text && !isSize || n.kind == boolean {
+		if _, isSize := into.(*Size); n.Kind != document.Text && !isSize || n.Kind == document.Boolean {
 			d.mismatch(s.describe(), n, path, secret)
 			return
 		}
-		err := guard("UnmarshalText", func() error { return into.UnmarshalText([]byte(n.text)) })
+		err := guard("UnmarshalText", func() error { return into.UnmarshalText([]byte(n.Text)) })
 		d.refuse(err, path, n, secret)
 	default:
 		if !setBasic(v, n) {
@@ -256,40 +258,40 @@ func (d *decoder) refuse(err error, path string, n *node, secret bool) {
 	switch {
 	case err == nil:
 	case secret:
-		d.problems.add(WrongType, path, n.at, "the value is malformed: correct it (why is not shown, since that could tell a secret)")
+		d.problems.add(WrongType, path, at(n), "the value is malformed: correct it (why is not shown, since that could tell a secret)")
 	default:
-		d.problems.add(WrongType, path, n.at, "%s is malformed: %v", n.show(), err)
+		d.problems.add(WrongType, path, at(n), "%s is malformed: %v", n.Show(), err)
 	}
 }
 
 // setBasic sets a value of a basic kind, and reports whether n is one.
 func setBasic(v reflect.Value, n *node) bool {
-	matches := func(k kind) bool { return n.kind == k || n.kind == text && n.loose }
-	clean, base := n.text, 10
-	if n.loose {
+	matches := func(k document.Kind) bool { return n.Kind == k || n.Kind == document.Text && n.Loose }
+	clean, base := n.Text, 10
+	if n.Loose {
 		base = 0 // 0644, 0o644 and 0x1f are what they are in YAML
-		clean = strings.TrimSpace(n.text)
+		clean = strings.TrimSpace(n.Text)
 	}
 	switch v.Kind() {
 	case reflect.String:
-		v.SetString(n.text)
-		return n.kind == text
+		v.SetString(n.Text)
+		return n.Kind == document.Text
 	case reflect.Bool:
 		value, err := strconv.ParseBool(clean)
 		v.SetBool(value)
-		return err == nil && matches(boolean)
+		return err == nil && matches(document.Boolean)
 	case reflect.Float32, reflect.Float64:
 		value, err := strconv.ParseFloat(clean, v.Type().Bits())
 		v.SetFloat(value)
-		return err == nil && value == value && matches(number)
+		return err == nil && value == value && matches(document.Number)
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		value, err := strconv.ParseInt(whole(clean), base, v.Type().Bits())
 		v.SetInt(value)
-		return err == nil && matches(number)
+		return err == nil && matches(document.Number)
 	default:
 		value, err := strconv.ParseUint(whole(clean), base, v.Type().Bits())
 		v.SetUint(value)
-		return err == nil && matches(number)
+		return err == nil && matches(document.Number)
 	}
 }
 

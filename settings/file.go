@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/troupe-go/troupe/settings/internal/document"
 )
 
 // layered is a source that can be read.
@@ -36,7 +38,7 @@ func (f file) read(r *reader) {
 	content, err := r.readFile(f.path, maxFileSize)
 	switch {
 	case err == nil:
-		r.add(parse(f.path, content, r.problems), true, filepath.Dir(f.path))
+		r.add(r.parse(f.path, content), true, filepath.Dir(f.path))
 	case f.optional && errors.Is(err, fs.ErrNotExist):
 	default:
 		unreadable(r, f.path, err)
@@ -73,10 +75,44 @@ func (f folder) read(r *reader) {
 		unreadable(r, f.path, err)
 	}
 	for _, e := range entries {
-		if e.IsDir() || strings.HasPrefix(e.Name(), ".") || !isDocument(e.Name()) {
+		if e.IsDir() || strings.HasPrefix(e.Name(), ".") || !document.Is(e.Name()) {
 			continue
 		}
 		// It may have gone since; that is a change like others.
 		file{path: filepath.Join(f.path, e.Name()), optional: true}.read(r)
 	}
+}
+
+// The limits of files, in bytes.
+const (
+	maxFileSize      = 1 << 20
+	maxReferenceSize = 64 << 10
+)
+
+// node is a value of a source.
+type node = document.Node
+
+// at returns where a value was given.
+func at(n *node) Origin { return Origin{Source: n.Source, Line: n.Line} }
+
+// parse reads a document. What is wrong with it becomes a problem; the node is nil then,
+// and also if the document has no values.
+func (r *reader) parse(path string, content []byte) *node {
+	var root *node
+	err := guard("the parser", func() (err error) {
+		root, err = document.Parse(path, content)
+		return err
+	})
+	if err == nil {
+		return root
+	}
+	code, at := Malformed, Origin{Source: path}
+	if errors.Is(err, document.ErrLimit) {
+		code = TooLarge
+	}
+	if where, ok := errors.AsType[*document.Malformed](err); ok {
+		at.Line = where.Line
+	}
+	r.problems.add(code, "", at, "%s", err.Error())
+	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/knadh/koanf/v2"
+	"github.com/troupe-go/troupe/settings/internal/document"
 )
 
 // provider is a source that a user has made.
@@ -80,8 +81,8 @@ func (s provider) read(r *reader) {
 		unreadable(r, s.name, err)
 		return
 	}
-	g := &grower{source: s.name, loose: s.parser == nil}
-	root, err := g.grow("", values)
+	g := &document.Grower{Source: s.name, Loose: s.parser == nil}
+	root, err := g.Grow(values)
 	if err != nil {
 		r.problems.add(kindOf(err), "", at, "%v", err)
 		return
@@ -90,7 +91,7 @@ func (s provider) read(r *reader) {
 }
 
 func kindOf(err error) Code {
-	if errors.Is(err, errLimit) {
+	if errors.Is(err, document.ErrLimit) {
 		return TooLarge
 	}
 	return WrongType
@@ -107,12 +108,12 @@ type memory struct {
 // The map is copied.
 func Map(values map[string]any) Source {
 	const name = "map"
-	g := &grower{source: name}
-	m := memory{name: name, root: &node{kind: table, fields: make(map[string]*node), at: Origin{Source: name}}}
+	g := &document.Grower{Source: name}
+	m := memory{name: name, root: &node{Kind: document.Table, Fields: make(map[string]*node), Source: name}}
 	for _, path := range slices.Sorted(maps.Keys(values)) {
-		value, err := g.grow("", map[string]any{path: values[path]})
+		value, err := g.Grow(map[string]any{path: values[path]})
 		if err == nil {
-			err = graft(m.root, path, value.fields[path])
+			err = graft(m.root, path, value.Fields[path])
 		}
 		m.err = errors.Join(m.err, err)
 	}
@@ -127,25 +128,25 @@ func graft(into *node, path string, value *node) error {
 	}
 	last := len(steps) - 1
 	for _, step := range steps[:last] {
-		below := into.fields[step]
+		below := into.Fields[step]
 		if below == nil {
-			below = &node{kind: table, fields: make(map[string]*node), at: into.at}
-			into.fields[step] = below
+			below = &node{Kind: document.Table, Fields: make(map[string]*node), Source: into.Source, Line: into.Line}
+			into.Fields[step] = below
 		}
-		if below.kind != table {
+		if below.Kind != document.Table {
 			return fmt.Errorf("the key %s is there twice: remove one", path)
 		}
 		into = below
 	}
-	existing := into.fields[steps[last]]
+	existing := into.Fields[steps[last]]
 	switch {
 	case existing == nil:
-		into.fields[steps[last]] = value
-	case existing.kind != table || value.kind != table:
+		into.Fields[steps[last]] = value
+	case existing.Kind != document.Table || value.Kind != document.Table:
 		return fmt.Errorf("the key %s is there twice: remove one", path)
 	default:
-		for _, name := range slices.Sorted(maps.Keys(value.fields)) {
-			if err := graft(existing, join("", name), value.fields[name]); err != nil {
+		for _, name := range slices.Sorted(maps.Keys(value.Fields)) {
+			if err := graft(existing, join("", name), value.Fields[name]); err != nil {
 				return err
 			}
 		}

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+
+	"github.com/troupe-go/troupe/settings/internal/document"
 )
 
 // reader reads all sources once.
@@ -48,7 +50,7 @@ func (r *reader) same(before *reader) bool {
 
 // add binds a layer. folder is where its references begin.
 func (r *reader) add(n *node, variables bool, folder string) {
-	if n != nil && n.kind == table {
+	if n != nil && n.Kind == document.Table {
 		b := &binder{reader: r, variables: variables, folder: folder}
 		r.layers = append(r.layers, b.bind(n, r.schema, ""))
 	}
@@ -71,12 +73,12 @@ func (r *reader) origins(steps []string) []Origin {
 	for _, layer := range slices.Backward(r.layers) {
 		n := layer
 		for _, step := range steps {
-			if n = n.fields[step]; n == nil {
+			if n = n.Fields[step]; n == nil {
 				break
 			}
 		}
-		if n != nil && n.kind != null {
-			all = append(all, n.at)
+		if n != nil && n.Kind != document.Null {
+			all = append(all, at(n))
 		}
 	}
 	return all

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/troupe-go/troupe/settings/internal/document"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -90,7 +91,7 @@ func (m *manual) describe(f *field, path, indent string) {
 	if f.shape.form != group {
 		facts := []string{f.shape.title()}
 		if f.preset != nil {
-			facts = append(facts, "default "+strconv.Quote(f.preset.text))
+			facts = append(facts, "default "+strconv.Quote(f.preset.Text))
 		}
 		if f.secret || f.shape.typ == reflect.TypeFor[Secret]() {
 			facts = append(facts, "secret")
@@ -128,13 +129,13 @@ func (s *shape) title() string {
 // yamlText returns the default of a field as YAML.
 func yamlText(f *field) string {
 	node := new(yaml.Node)
-	if err := node.Encode(f.shape.sample(f.preset.text)); err != nil {
-		return strconv.Quote(f.preset.text)
+	if err := node.Encode(f.shape.sample(f.preset.Text)); err != nil {
+		return strconv.Quote(f.preset.Text)
 	}
 	node.Style = yaml.FlowStyle
 	encoded, err := yaml.Marshal(node)
 	if err != nil {
-		return strconv.Quote(f.preset.text)
+		return strconv.Quote(f.preset.Text)
 	}
 	return strings.TrimSpace(string(encoded))
 }
@@ -157,7 +158,7 @@ func (s *shape) sample(from string) any {
 		return entries
 	case s.form == leaf && !isText(s.typ):
 		v := reflect.New(s.typ).Elem()
-		setBasic(v, &node{kind: text, text: from, loose: true})
+		setBasic(v, &node{Kind: document.Text, Text: from, Loose: true})
 		return v.Interface()
 	}
 	return from

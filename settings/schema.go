@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/troupe-go/troupe/settings/internal/document"
 )
 
 // form is how values of a type are read.
@@ -116,7 +118,7 @@ func (c *compiler) field(s *shape, sf reflect.StructField, path string) {
 	path = join(path, f.name)
 	f.shape = c.shape(sf.Type, path)
 	if preset, there := sf.Tag.Lookup("default"); there {
-		f.preset = &node{kind: text, text: preset, loose: true, at: Origin{Source: "default"}}
+		f.preset = &node{Kind: document.Text, Text: preset, Loose: true, Source: "default"}
 		d := decoder{problems: c.ps}
 		d.decode(reflect.New(sf.Type).Elem(), f.shape, f.preset, path, f.secret)
 	}

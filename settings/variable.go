@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"github.com/troupe-go/troupe/settings/internal/document"
 )
 
 type environment struct {
@@ -75,9 +77,9 @@ func (r *reader) concerns(at Origin) bool {
 // addText adds a layer with one key. entry is which of the steps names an entry of a map,
 // 0 for none: it may be spelled otherwise.
 func (r *reader) addText(steps []string, entry int, value string, at Origin) {
-	n := &node{kind: text, text: value, loose: true, at: at}
+	n := &node{Kind: document.Text, Text: value, Loose: true, Source: at.Source, Line: at.Line}
 	for _, step := range slices.Backward(steps) {
-		n = &node{kind: table, fields: map[string]*node{step: n}, at: at}
+		n = &node{Kind: document.Table, Fields: map[string]*node{step: n}, Source: at.Source, Line: at.Line}
 	}
 	r.add(n, false, ".")
 	if entry > 0 {
@@ -106,8 +108,8 @@ func (r *reader) respell() {
 			if ofGuess[i] {
 				continue
 			}
-			if n := layer.find(g.steps[:last]); n != nil {
-				for name := range n.fields {
+			if n := find(layer, g.steps[:last]); n != nil {
+				for name := range n.Fields {
 					if entryName(name) == entryName(g.steps[last]) {
 						spelled[name] = true
 					}
@@ -122,10 +124,10 @@ func (r *reader) respell() {
 		switch len(names) {
 		case 0:
 		case 1:
-			into := r.layers[g.layer].find(g.steps[:last])
-			if entry := into.find(g.steps[last:]); entry != nil {
-				delete(into.fields, g.steps[last])
-				into.fields[names[0]] = entry
+			into := find(r.layers[g.layer], g.steps[:last])
+			if entry := find(into, g.steps[last:]); entry != nil {
+				delete(into.Fields, g.steps[last])
+				into.Fields[names[0]] = entry
 			}
 		default:
 			r.problems.add(UnknownKey, path, g.at, "it may stand for %s or %s: say it in a file", join(path, names[0]), join(path, names[1]))
@@ -146,12 +148,12 @@ func (s *shape) at(steps []string) *shape {
 }
 
 // find returns the node below the steps, nil if there is none.
-func (n *node) find(steps []string) *node {
+func find(n *node, steps []string) *node {
 	for _, step := range steps {
 		if n == nil {
 			return nil
 		}
-		n = n.fields[step]
+		n = n.Fields[step]
 	}
 	return n
 }

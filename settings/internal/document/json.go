@@ -1,4 +1,4 @@
-package settings
+package document
 
 import (
 	"bytes"
@@ -17,7 +17,7 @@ type jsonReader struct {
 	line    int // of that place, from 0
 }
 
-func parseJSON(g *grower, content []byte) (*node, error) {
+func parseJSON(g *Grower, content []byte) (*Node, error) {
 	r := &jsonReader{Decoder: json.NewDecoder(bytes.NewReader(content)), content: content}
 	r.UseNumber()
 	g.lines = func([]string) int { return r.position() }
@@ -26,7 +26,7 @@ func parseJSON(g *grower, content []byte) (*node, error) {
 		return nil, r.describe(err)
 	}
 	if _, err := r.Token(); !errors.Is(err, io.EOF) {
-		return nil, &malformed{line: r.position(), message: "there is something behind the end of the JSON document: remove it"}
+		return nil, &Malformed{Line: r.position(), Message: "there is something behind the end of the JSON document: remove it"}
 	}
 	return root, nil
 }
@@ -41,7 +41,7 @@ func (r *jsonReader) position() int {
 }
 
 func (r *jsonReader) describe(err error) error {
-	if _, ok := errors.AsType[*malformed](err); ok || errors.Is(err, errLimit) {
+	if _, ok := errors.AsType[*Malformed](err); ok || errors.Is(err, ErrLimit) {
 		return err
 	}
 	line := r.position()
@@ -52,10 +52,10 @@ func (r *jsonReader) describe(err error) error {
 		err = errors.New("it ends too early")
 		line = 1 + bytes.Count(bytes.TrimRight(r.content, "\n"), []byte("\n"))
 	}
-	return &malformed{line: line, message: "this is not JSON: " + err.Error()}
+	return &Malformed{Line: line, Message: "this is not JSON: " + err.Error()}
 }
 
-func (r *jsonReader) value(g *grower, segment string) (*node, error) {
+func (r *jsonReader) value(g *Grower, segment string) (*Node, error) {
 	if err := g.enter(segment); err != nil {
 		return nil, err
 	}
@@ -66,36 +66,36 @@ func (r *jsonReader) value(g *grower, segment string) (*node, error) {
 	}
 	switch t := token.(type) {
 	case string:
-		return g.node(text, t), nil
+		return g.node(Text, t), nil
 	case bool:
-		return g.node(boolean, strconv.FormatBool(t)), nil
+		return g.node(Boolean, strconv.FormatBool(t)), nil
 	case json.Number:
-		return g.node(number, t.String()), nil
+		return g.node(Number, t.String()), nil
 	case json.Delim:
 		if t == '[' {
 			return r.array(g)
 		}
 		return r.object(g)
 	}
-	return g.node(null, ""), nil
+	return g.node(Null, ""), nil
 }
 
-func (r *jsonReader) array(g *grower) (*node, error) {
-	n := g.node(list, "")
+func (r *jsonReader) array(g *Grower) (*Node, error) {
+	n := g.node(List, "")
 	for r.More() {
-		item, err := r.value(g, strconv.Itoa(len(n.items)))
+		item, err := r.value(g, strconv.Itoa(len(n.Items)))
 		if err != nil {
 			return nil, err
 		}
-		n.items = append(n.items, item)
+		n.Items = append(n.Items, item)
 	}
 	_, err := r.Token()
 	return n, err
 }
 
-func (r *jsonReader) object(g *grower) (*node, error) {
-	n := g.node(table, "")
-	n.fields = make(map[string]*node)
+func (r *jsonReader) object(g *Grower) (*Node, error) {
+	n := g.node(Table, "")
+	n.Fields = make(map[string]*Node)
 	for r.More() {
 		token, err := r.Token()
 		if err != nil {
@@ -106,15 +106,15 @@ func (r *jsonReader) object(g *grower) (*node, error) {
 			return nil, fmt.Errorf("%v is no key", token)
 		}
 		line := r.position()
-		if first, there := n.fields[key]; there {
-			return nil, twice(key, line, first.at.Line)
+		if first, there := n.Fields[key]; there {
+			return nil, twice(key, line, first.Line)
 		}
 		field, err := r.value(g, key)
 		if err != nil {
 			return nil, err
 		}
-		field.at.Line = line
-		n.fields[key] = field
+		field.Line = line
+		n.Fields[key] = field
 	}
 	_, err := r.Token()
 	return n, err

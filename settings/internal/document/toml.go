@@ -1,4 +1,4 @@
-package settings
+package document
 
 import (
 	"errors"
@@ -15,16 +15,16 @@ import (
 // the square of their number.
 const maxTOMLKeys = 5000
 
-func parseTOML(g *grower, content []byte) (*node, error) {
+func parseTOML(g *Grower, content []byte) (*Node, error) {
 	lines := indexTOML(content)
 	if lines == nil {
-		return nil, fmt.Errorf("%w, or has more than %d keys", errLimit, maxTOMLKeys)
+		return nil, fmt.Errorf("%w, or has more than %d keys", ErrLimit, maxTOMLKeys)
 	}
 	var values map[string]any
 	if err := toml.Unmarshal(content, &values); err != nil {
-		broken := &malformed{message: "this is not TOML: " + strings.TrimPrefix(err.Error(), "toml: ")}
+		broken := &Malformed{Message: "this is not TOML: " + strings.TrimPrefix(err.Error(), "toml: ")}
 		if where, ok := errors.AsType[*toml.DecodeError](err); ok {
-			broken.line, _ = where.Position()
+			broken.Line, _ = where.Position()
 		}
 		return nil, broken
 	}

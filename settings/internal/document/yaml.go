@@ -1,4 +1,4 @@
-package settings
+package document
 
 import (
 	"bytes"
@@ -13,7 +13,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-func parseYAML(g *grower, content []byte) (*node, error) {
+func parseYAML(g *Grower, content []byte) (*Node, error) {
 	decoder := yaml.NewDecoder(bytes.NewReader(content))
 	var document yaml.Node
 	switch err := decoder.Decode(&document); {
@@ -24,7 +24,7 @@ func parseYAML(g *grower, content []byte) (*node, error) {
 	}
 	var second yaml.Node
 	if err := decoder.Decode(&second); err == nil {
-		return nil, &malformed{line: second.Line, message: "a second document begins here: use one file for each"}
+		return nil, &Malformed{Line: second.Line, Message: "a second document begins here: use one file for each"}
 	} else if !errors.Is(err, io.EOF) {
 		return nil, yamlError(err)
 	}
@@ -39,12 +39,12 @@ func yamlError(err error) error {
 		line, _ = strconv.Atoi(found[1])
 		message = message[len(found[0]):]
 	}
-	return &malformed{line: line, message: "this is not YAML: " + message}
+	return &Malformed{Line: line, Message: "this is not YAML: " + message}
 }
 
 // growYAML follows aliases: one that holds itself, or a few that grow beyond measure,
 // meet the limits of the grower.
-func growYAML(g *grower, segment string, y *yaml.Node) (*node, error) {
+func growYAML(g *Grower, segment string, y *yaml.Node) (*Node, error) {
 	if err := g.enter(segment); err != nil {
 		return nil, err
 	}
@@ -53,28 +53,28 @@ func growYAML(g *grower, segment string, y *yaml.Node) (*node, error) {
 	for y.Kind == yaml.AliasNode {
 		y = y.Alias
 	}
-	n := g.node(null, "")
-	n.at.Line = line
+	n := g.node(Null, "")
+	n.Line = line
 	switch y.Kind {
 	case yaml.ScalarNode:
 		return n, growYAMLScalar(n, y)
 	case yaml.SequenceNode:
-		n.kind = list
+		n.Kind = List
 		for i, content := range y.Content {
 			item, err := growYAML(g, strconv.Itoa(i), content)
 			if err != nil {
 				return nil, err
 			}
-			n.items = append(n.items, item)
+			n.Items = append(n.Items, item)
 		}
 	case yaml.MappingNode:
-		n.kind, n.fields = table, make(map[string]*node, len(y.Content)/2)
+		n.Kind, n.Fields = Table, make(map[string]*Node, len(y.Content)/2)
 		return n, growYAMLMapping(g, n, y)
 	}
 	return n, nil
 }
 
-func growYAMLMapping(g *grower, n *node, y *yaml.Node) error {
+func growYAMLMapping(g *Grower, n *Node, y *yaml.Node) error {
 	var merged []*yaml.Node
 	for i := 0; i+1 < len(y.Content); i += 2 {
 		key, value := y.Content[i], y.Content[i+1]
@@ -86,17 +86,17 @@ func growYAMLMapping(g *grower, n *node, y *yaml.Node) error {
 			continue
 		}
 		if key.Kind != yaml.ScalarNode {
-			return &malformed{line: key.Line, message: "a key must be a string"}
+			return &Malformed{Line: key.Line, Message: "a key must be a string"}
 		}
-		if first, there := n.fields[key.Value]; there {
-			return twice(key.Value, key.Line, first.at.Line)
+		if first, there := n.Fields[key.Value]; there {
+			return twice(key.Value, key.Line, first.Line)
 		}
 		field, err := growYAML(g, key.Value, value)
 		if err != nil {
 			return err
 		}
-		field.at.Line = key.Line
-		n.fields[key.Value] = field
+		field.Line = key.Line
+		n.Fields[key.Value] = field
 	}
 	for _, value := range merged {
 		if err := mergeYAML(g, n, value); err != nil {
@@ -108,62 +108,62 @@ func growYAMLMapping(g *grower, n *node, y *yaml.Node) error {
 
 // mergeYAML adds what << names to n, where n does not have it already
 // (https://yaml.org/type/merge.html).
-func mergeYAML(g *grower, n *node, value *yaml.Node) error {
+func mergeYAML(g *Grower, n *Node, value *yaml.Node) error {
 	from, err := growYAML(g, "<<", value)
 	if err != nil {
 		return err
 	}
-	maps := []*node{from}
-	if from.kind == list {
-		maps = from.items
+	maps := []*Node{from}
+	if from.Kind == List {
+		maps = from.Items
 	}
 	for _, m := range maps {
-		if m.kind != table {
-			return &malformed{line: value.Line, message: "<< merges maps and lists of maps, and this is " + m.kind.String()}
+		if m.Kind != Table {
+			return &Malformed{Line: value.Line, Message: "<< merges maps and lists of maps, and this is " + m.Kind.String()}
 		}
-		for name, field := range m.fields {
-			if _, there := n.fields[name]; !there {
-				n.fields[name] = field
+		for name, field := range m.Fields {
+			if _, there := n.Fields[name]; !there {
+				n.Fields[name] = field
 			}
 		}
 	}
 	return nil
 }
 
-func growYAMLScalar(n *node, y *yaml.Node) error {
-	n.text = y.Value
+func growYAMLScalar(n *Node, y *yaml.Node) error {
+	n.Text = y.Value
 	var err error
 	switch tag := y.ShortTag(); tag {
 	case "!!str", "!!timestamp":
-		n.kind = text
+		n.Kind = Text
 	case "!!null":
-		n.text = ""
+		n.Text = ""
 	case "!!bool":
 		var value bool
 		err = y.Decode(&value)
-		n.kind, n.text = boolean, strconv.FormatBool(value)
+		n.Kind, n.Text = Boolean, strconv.FormatBool(value)
 	case "!!int":
-		n.kind = number
+		n.Kind = Number
 		var value int64
 		if err = y.Decode(&value); err == nil {
-			n.text = strconv.FormatInt(value, 10)
+			n.Text = strconv.FormatInt(value, 10)
 			break
 		}
 		var large uint64
 		err = y.Decode(&large)
-		n.text = strconv.FormatUint(large, 10)
+		n.Text = strconv.FormatUint(large, 10)
 	case "!!float":
-		n.kind = number
+		n.Kind = Number
 		var value float64
 		err = y.Decode(&value)
-		if n.text = formatFloat(value); math.IsNaN(value) {
+		if n.Text = formatFloat(value); math.IsNaN(value) {
 			err = errors.New("not a number is no setting")
 		}
 	default:
 		err = fmt.Errorf("the tag %s is not known here: remove it", tag)
 	}
 	if err != nil {
-		return &malformed{line: y.Line, message: err.Error()}
+		return &Malformed{Line: y.Line, Message: err.Error()}
 	}
 	return nil
 }
