@@ -51,7 +51,8 @@ const rooms = `
 	cluster                      < mailbox security settings actor actor/contain persistence persistence/badger persistence/version cluster/discovery cluster/internal/...
 
 	cluster/lock                 < mailbox security settings actor persistence cluster
-	cluster/topic/internal/eventlog < actor persistence persistence/version
+	cluster/topic/internal/eventlog/internal/record < persistence persistence/version
+	cluster/topic/internal/eventlog < actor persistence persistence/version cluster/topic/internal/eventlog/internal/record
 	cluster/topic                < mailbox security settings actor persistence cluster cluster/topic/internal/eventlog
 	cluster/virtual              < mailbox security settings actor persistence cluster
 	cluster/config               < mailbox security settings actor actor/contain persistence persistence/version cluster

@@ -35,7 +35,6 @@ const owed = `
 	folder cluster        < 45
 	folder cluster/internal/consensus < 51
 	folder cluster/topic  < 37
-	folder cluster/topic/internal/eventlog < 27
 	folder persistence/badger < 40
 	function persistence/badger/replace_test.go:TestReplacingMakesRevisionsGrow < 83
 	function persistence/badger/verifymemtable_test.go:TestMemtableLogsAreCheckedAgainstWhatWasSynced < 103

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/troupe-go/troupe/cluster/topic/internal/eventlog/internal/record"
 )
 
 const blockVersion = 1
@@ -44,37 +46,37 @@ func parseBlockKey(key string) (block, error) {
 	rest := key
 	for i, n := range [4]int{16, 8, 8, 16} {
 		if len(rest) < n {
-			return block{}, errMalformed
+			return block{}, record.ErrMalformed
 		}
 		v, err := strconv.ParseUint(rest[:n], 16, 64)
 		if err != nil || strings.ToLower(rest[:n]) != rest[:n] {
-			return block{}, errMalformed
+			return block{}, record.ErrMalformed
 		}
 		parts[i], rest = v, rest[n:]
 	}
 	b := block{first: Offset(parts[0]), count: int(parts[1]), size: int(parts[2]), time: int64(parts[3])}
 	if rest != "" || b.count == 0 || b.first == 0 || b.end() < b.first {
-		return block{}, errMalformed
+		return block{}, record.ErrMalformed
 	}
 	return b, nil
 }
 
 // appendEvent encodes what Append was given, for a block.
 func appendEvent(b []byte, e *Event) []byte {
-	b = appendString(b, e.ID)
-	b = appendString(b, e.Key)
-	b = appendString(b, e.Type)
-	b = appendString(b, e.ContentType)
+	b = record.AppendString(b, e.ID)
+	b = record.AppendString(b, e.Key)
+	b = record.AppendString(b, e.Type)
+	b = record.AppendString(b, e.ContentType)
 	b = binary.AppendUvarint(b, uint64(len(e.Header)))
 	for name, value := range e.Header {
-		b = appendString(appendString(b, name), value)
+		b = record.AppendString(record.AppendString(b, name), value)
 	}
 	if d := e.Dead; d != nil {
 		b = append(b, 1)
-		b = appendString(b, d.Group)
+		b = record.AppendString(b, d.Group)
 		b = binary.AppendUvarint(b, uint64(d.Offset))
 		b = binary.AppendUvarint(b, uint64(d.Attempts))
-		b = appendString(b, d.Error)
+		b = record.AppendString(b, d.Error)
 	} else {
 		b = append(b, 0)
 	}
@@ -102,42 +104,42 @@ func encodeBlock(first Offset, at int64, encoded [][]byte) []byte {
 // decodeBlock returns the events of a record, whose payloads are part of it.
 func decodeBlock(data []byte) ([]Event, error) {
 	const least = 7 // bytes of an event
-	d := decoder{data: data}
-	d.version(blockVersion)
-	first := Offset(d.uvarint())
-	at := time.Unix(0, int64(d.uvarint()))
-	n := d.count(least)
+	d := record.NewDecoder(data)
+	d.Version(blockVersion)
+	first := Offset(d.Uvarint())
+	at := time.Unix(0, int64(d.Uvarint()))
+	n := d.Count(least)
 	if first == 0 || n == 0 || first+Offset(n) < first {
-		return nil, errMalformed
+		return nil, record.ErrMalformed
 	}
 	events := make([]Event, n)
 	for i := range events {
-		d.event(&events[i])
+		decodeEvent(d, &events[i])
 		events[i].Offset, events[i].Time = first+Offset(i), at
 	}
-	return events, d.end()
+	return events, d.End()
 }
 
-func (d *decoder) event(e *Event) {
-	e.ID = d.string()
-	e.Key = d.string()
-	e.Type = d.string()
-	e.ContentType = d.string()
-	if n := d.count(2); n > 0 {
+func decodeEvent(d *record.Decoder, e *Event) {
+	e.ID = d.String()
+	e.Key = d.String()
+	e.Type = d.String()
+	e.ContentType = d.String()
+	if n := d.Count(2); n > 0 {
 		e.Header = make(map[string]string, n)
 		for range n {
-			name := d.string()
-			e.Header[name] = d.string()
+			name := d.String()
+			e.Header[name] = d.String()
 		}
 	}
-	switch dead := d.bytes(1); {
-	case d.err != nil:
+	switch dead := d.Bytes(1); {
+	case d.Err() != nil:
 	case dead[0] == 1:
-		e.Dead = &DeadLetter{Group: d.string(), Offset: Offset(d.uvarint()), Attempts: int(d.uvarint()), Error: d.string()}
+		e.Dead = &DeadLetter{Group: d.String(), Offset: Offset(d.Uvarint()), Attempts: int(d.Uvarint()), Error: d.String()}
 	case dead[0] != 0:
-		d.fail()
+		d.Fail()
 	}
-	if payload := d.bytes(d.uvarint()); len(payload) > 0 {
+	if payload := d.Bytes(d.Uvarint()); len(payload) > 0 {
 		e.Payload = payload
 	}
 }

@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"container/heap"
 	"context"
 	"slices"
 	"time"
@@ -227,4 +228,21 @@ func describe(cause error) string {
 		return "no cause was given"
 	}
 	return cause.Error()
+}
+
+// Extend gives the consumer its AckDeadline anew for all that it has. It is for one that
+// sees to the deadline of each delivery itself, and so shows that it is there; it is not
+// late any more.
+func (c *Consumer) Extend() {
+	g := c.group
+	p := g.log.p
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	due := time.Now().Add(c.config.AckDeadline)
+	for _, e := range c.delivered {
+		e.due = due
+	}
+	heap.Init(g.timed)
+	c.late = false
+	g.wake()
 }

@@ -3,6 +3,7 @@ package eventlog
 import (
 	"encoding/binary"
 
+	"github.com/troupe-go/troupe/cluster/topic/internal/eventlog/internal/record"
 	"github.com/troupe-go/troupe/persistence"
 )
 
@@ -48,15 +49,15 @@ func (h *head) encode() []byte {
 }
 
 func decodeHead(data []byte) (head, error) {
-	d := decoder{data: data}
-	d.version(headVersion)
-	h := head{epoch: persistence.Revision(d.uvarint()), writer: d.uvarint(), number: d.uvarint(), time: int64(d.uvarint())}
+	d := record.NewDecoder(data)
+	d.Version(headVersion)
+	h := head{epoch: persistence.Revision(d.Uvarint()), writer: d.Uvarint(), number: d.Uvarint(), time: int64(d.Uvarint())}
 	for i := range h.logs {
-		x := extent{Offset(d.uvarint()), Offset(d.uvarint()), d.uvarint()}
+		x := extent{Offset(d.Uvarint()), Offset(d.Uvarint()), d.Uvarint()}
 		if x.first == 0 || x.next < x.first {
-			d.fail()
+			d.Fail()
 		}
 		h.logs[i] = x
 	}
-	return h, d.end()
+	return h, d.End()
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/troupe-go/troupe/cluster/topic/internal/eventlog/internal/record"
 	"github.com/troupe-go/troupe/persistence"
 )
 
@@ -52,15 +53,15 @@ func (s *identities) encode() []byte {
 }
 
 func decodeIdentities(data []byte) (*identities, error) {
-	d := decoder{data: data}
-	d.version(identityVersion)
-	s := &identities{number: Offset(d.uvarint()), time: int64(d.uvarint())}
-	s.all = make([]identified, d.count(1+uint64(len(identity{}))))
+	d := record.NewDecoder(data)
+	d.Version(identityVersion)
+	s := &identities{number: Offset(d.Uvarint()), time: int64(d.Uvarint())}
+	s.all = make([]identified, d.Count(1+uint64(len(identity{}))))
 	for i := range s.all {
-		s.all[i].offset = s.number + Offset(d.uvarint())
-		copy(s.all[i].identity[:], d.bytes(uint64(len(identity{}))))
+		s.all[i].offset = s.number + Offset(d.Uvarint())
+		copy(s.all[i].identity[:], d.Bytes(uint64(len(identity{}))))
 	}
-	return s, d.end()
+	return s, d.End()
 }
 
 // memory is what a partition knows of the events that came last.

@@ -3,6 +3,8 @@ package eventlog
 import (
 	"encoding/binary"
 	"math"
+
+	"github.com/troupe-go/troupe/cluster/topic/internal/eventlog/internal/record"
 )
 
 const progressVersion = 1
@@ -60,34 +62,34 @@ func (p *progress) encode() []byte {
 }
 
 func decodeProgress(data []byte) (progress, error) {
-	d := decoder{data: data}
-	d.version(progressVersion)
+	d := record.NewDecoder(data)
+	d.Version(progressVersion)
 	var p progress
-	if clean := d.bytes(1); d.err == nil {
+	if clean := d.Bytes(1); d.Err() == nil {
 		p.clean = clean[0] == 1
 		if clean[0] > 1 {
-			d.fail()
+			d.Fail()
 		}
 	}
-	p.position, p.reserved = Offset(d.uvarint()), Offset(d.uvarint())
-	p.counters = counters{d.uvarint(), d.uvarint(), d.uvarint()}
+	p.position, p.reserved = Offset(d.Uvarint()), Offset(d.Uvarint())
+	p.counters = counters{d.Uvarint(), d.Uvarint(), d.Uvarint()}
 	if p.position == 0 {
-		d.fail()
+		d.Fail()
 	}
-	n := d.count(2)
+	n := d.Count(2)
 	end := uint64(p.position)
 	for range n {
-		r := run{length: d.uvarint(), state: d.uvarint()}
+		r := run{length: d.Uvarint(), state: d.Uvarint()}
 		if r.state != stateDone {
-			r.failed = d.uvarint()
+			r.failed = d.Uvarint()
 		}
 		if r.length > math.MaxUint64-end || r.state > math.MaxInt32 || r.failed > r.state {
-			d.fail()
+			d.Fail()
 		}
 		end += r.length
 		p.runs = appendRun(p.runs, r)
 	}
-	return p, d.end()
+	return p, d.End()
 }
 
 // recovered returns the runs as they have to be taken after a crash: what was not done

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/troupe-go/troupe/cluster/topic/internal/eventlog/internal/record"
 	"github.com/troupe-go/troupe/persistence"
 )
 
@@ -16,7 +17,7 @@ func TestAHeadOfAnotherVersion(t *testing.T) {
 	if got, err := decodeHead(later); err != nil || got != h {
 		t.Errorf("1.3: %+v, %v", got, err)
 	}
-	if _, err := decodeHead(append(h.encode(), "new"...)); !errors.Is(err, errMalformed) {
+	if _, err := decodeHead(append(h.encode(), "new"...)); !errors.Is(err, record.ErrMalformed) {
 		t.Errorf("1.0 with more than it knows: %v", err)
 	}
 	other := slices.Clone(h.encode())
@@ -25,7 +26,7 @@ func TestAHeadOfAnotherVersion(t *testing.T) {
 		t.Errorf("2.1: %v", err)
 	}
 	other[0] = 0
-	if _, err := decodeHead(other); !errors.Is(err, errMalformed) {
+	if _, err := decodeHead(other); !errors.Is(err, record.ErrMalformed) {
 		t.Errorf("no version: %v", err)
 	}
 }
