@@ -30,7 +30,8 @@ const rooms = `
 	actor                        < mailbox security settings actor/internal/engine actor/contain
 	persistence/version          <
 	persistence                  < mailbox security settings actor actor/contain persistence/version
-	persistence/badger           < settings actor persistence persistence/version
+	persistence/badger/internal/badgerfile < persistence
+	persistence/badger           < settings actor persistence persistence/version persistence/badger/internal/badgerfile
 
 	cluster/discovery            < persistence/version
 	cluster/internal/port        <
@@ -120,8 +121,8 @@ const modules = `
 	github.com/miekg/dns                           < cluster/discovery
 	golang.org/x/net/ipv4                          < cluster/discovery
 	golang.org/x/net/ipv6                          < cluster/discovery
-	github.com/dgraph-io/badger/v4/...             < persistence/badger
-	github.com/dgraph-io/ristretto/v2/...          < persistence/badger
+	github.com/dgraph-io/badger/v4/...             < persistence/badger/...
+	github.com/dgraph-io/ristretto/v2/...          < persistence/badger/...
 	github.com/knadh/koanf/v2                      < settings settings/sourcetest
 	github.com/fsnotify/fsnotify                   < settings
 	github.com/go-playground/validator/v10         < settings

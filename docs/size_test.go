@@ -35,9 +35,8 @@ const owed = `
 	folder cluster        < 45
 	folder cluster/internal/consensus < 51
 	folder cluster/topic  < 37
-	folder persistence/badger < 40
+	folder persistence/badger < 34
 	function persistence/badger/replace_test.go:TestReplacingMakesRevisionsGrow < 83
-	function persistence/badger/verifymemtable_test.go:TestMemtableLogsAreCheckedAgainstWhatWasSynced < 103
 `
 
 // sizes gathers what is larger than it may be.

@@ -71,7 +71,7 @@ func (s *Store) close() error {
 	}
 	if failed := s.lastFlush.err.Load(); failed != nil {
 		// It is in the logs of the memtables, which are still there, if the folder is.
-		err = errors.Join(fmt.Errorf("badger: closing %s: what is in memory could not be made a table, and is read from its log when the store is opened again: %w", s.where(), *failed), s.disk.syncLogs(), err)
+		err = errors.Join(fmt.Errorf("badger: closing %s: what is in memory could not be made a table, and is read from its log when the store is opened again: %w", s.where(), *failed), s.disk.logs.Sync(), err)
 	}
 	err = errors.Join(err, s.failure.get())
 	if err == nil {

@@ -259,7 +259,7 @@ func (s *Store) collect(most int) (more bool, err error) {
 			}
 		}
 		if collected > 0 && moved {
-			if syncing := s.disk.syncLogs(); syncing != nil {
+			if syncing := s.disk.logs.Sync(); syncing != nil {
 				return syncing
 			}
 		}

@@ -61,6 +61,13 @@ func parseLogKey(k []byte) (first, last persistence.Revision, ok bool) {
 	return first, last, first <= last
 }
 
+// revisionsOf returns which revisions a log in Badger's files is of; all is whether the
+// history begins behind them.
+func revisionsOf(key, value []byte) (first, last persistence.Revision, all, ok bool) {
+	first, last, ok = parseLogKey(key)
+	return first, last, bytes.Equal(value, encodeBase()), ok
+}
+
 // expiryKey sorts by time first. Times before 1970 do not occur: a record ends after
 // it was written.
 func expiryKey(at int64, key string) []byte {

@@ -15,6 +15,7 @@ import (
 	"github.com/dgraph-io/ristretto/v2/z"
 
 	"github.com/troupe-go/troupe/persistence"
+	"github.com/troupe-go/troupe/persistence/badger/internal/badgerfile"
 	"github.com/troupe-go/troupe/persistence/version"
 )
 
@@ -121,7 +122,7 @@ func createMark(dir string, encrypted bool) (*mark, error) {
 		err = f.Sync()
 	}
 	if err == nil {
-		err = syncDir(dir)
+		err = badgerfile.SyncDir(dir)
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
@@ -219,17 +220,4 @@ func (m *mark) durable() persistence.Revision {
 
 func (m *mark) close() error {
 	return errors.Join(z.Msync(m.content), z.Munmap(m.content), m.file.Close())
-}
-
-// syncDir makes new names in dir durable, where the system has that.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	// Windows cannot sync a directory.
-	if err := d.Sync(); err != nil && !errors.Is(err, fs.ErrPermission) && !errors.Is(err, errors.ErrUnsupported) {
-		return errors.Join(err, d.Close())
-	}
-	return d.Close()
 }

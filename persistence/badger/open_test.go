@@ -15,6 +15,7 @@ import (
 	"github.com/dgraph-io/badger/v4"
 
 	"github.com/troupe-go/troupe/persistence"
+	"github.com/troupe-go/troupe/persistence/badger/internal/badgerfile"
 )
 
 func openStore(t testing.TB, c Config) *Store {
@@ -152,7 +153,7 @@ func TestUnsyncedValueThatACrashLosesTakesWhatFollows(t *testing.T) {
 	put(t, s, "lost", large, persistence.Unsynced())
 	put(t, s, "after", "1", persistence.Unsynced())
 	image := crashImage(t, dir)
-	logs, err := logsIn(image, valuelogSuffix)
+	logs, err := badgerfile.LogsIn(image, badgerfile.ValueLogSuffix)
 	must(t, err)
 	content, err := os.ReadFile(logs[len(logs)-1])
 	must(t, err)

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 
 	"github.com/troupe-go/troupe/persistence"
+	"github.com/troupe-go/troupe/persistence/badger/internal/badgerfile"
 )
 
 // The folders of a replica on disk. Install makes a store in installing, and renames
@@ -162,7 +163,7 @@ func (r *Replica) settleInstall() error {
 	if err := os.Rename(installed, data); err != nil {
 		return err
 	}
-	return syncDir(r.config.Dir)
+	return badgerfile.SyncDir(r.config.Dir)
 }
 
 func (r *Replica) openData(ctx context.Context) (*Store, error) {

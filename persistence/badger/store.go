@@ -14,6 +14,7 @@ import (
 	"github.com/dgraph-io/badger/v4"
 
 	"github.com/troupe-go/troupe/persistence"
+	"github.com/troupe-go/troupe/persistence/badger/internal/badgerfile"
 )
 
 // Store is a [persistence.Store] on one node, on Badger
@@ -146,9 +147,10 @@ func openDisk(ctx context.Context, config Config, progress *opening) (_ *disk, e
 	if err := rotateKey(config); err != nil {
 		return d, err
 	}
-	v := &verifier{dir: config.Dir, options: config.badgerOptions(), mark: d.mark, skip: config.SkipVerify, progress: progress}
-	err = v.run(ctx)
-	d.torn = v.torn
+	v := verifier(config, d.mark)
+	v.Skip, v.Progress = config.SkipVerify, progress.now
+	err = v.Run(ctx)
+	d.torn = v.Torn
 	return d, err
 }
 
@@ -259,7 +261,7 @@ func (s *Store) corrupt(cause error) error {
 	if s.disk != nil && s.disk.torn != "" {
 		path = s.disk.torn // if nothing else is wrong, that entry was one that counts
 	}
-	return damaged(path, "%w", cause)
+	return badgerfile.Damaged(path, "%w", cause)
 }
 
 // locateDamage looks for the file, the first time that it matters.
@@ -267,20 +269,12 @@ func (s *Store) locateDamage() error {
 	if s.disk == nil {
 		return nil
 	}
-	v := &verifier{dir: s.config.Dir, options: s.config.badgerOptions(), mark: s.disk.mark, live: true}
-	ctx := context.Background()
-	if err := v.readKeys(); err != nil {
-		return err
-	}
-	tables, err := v.manifest()
-	if err == nil {
-		_, err = v.tables(ctx, tables)
-	}
-	if err == nil {
-		err = v.valuelogs(ctx)
-	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // a table that is no longer needed
-	}
-	return err
+	v := verifier(s.config, s.disk.mark)
+	v.Live = true
+	return v.Locate(context.Background())
+}
+
+// verifier returns one of the store in config.Dir, which must have what m says.
+func verifier(config Config, m *mark) *badgerfile.Verifier {
+	return &badgerfile.Verifier{Dir: config.Dir, Options: config.badgerOptions(), Durable: m.durable(), Log: revisionsOf}
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/troupe-go/troupe/persistence"
+	"github.com/troupe-go/troupe/persistence/badger/internal/badgerfile"
 )
 
 func TestASyncReachesTheNewestMemtable(t *testing.T) {
@@ -39,8 +40,7 @@ func TestASyncReachesTheNewestMemtable(t *testing.T) {
 		}},
 		{"a log that went meanwhile", 60, func(s *Store, n int) {
 			put(t, s, fmt.Sprint(n), value)
-			must(t, s.disk.forget())
-			s.disk.synced[memtableSuffix] = 0
+			must(t, s.disk.logs.Close())
 			put(t, s, fmt.Sprint(n), value)
 		}},
 	} {
@@ -49,8 +49,8 @@ func TestASyncReachesTheNewestMemtable(t *testing.T) {
 			first := newestMemtable(t, c.Dir)
 			for n := range way.rounds {
 				way.write(s, n)
-				newest, synced := newestMemtable(t, c.Dir), s.disk.memtablePath(s.disk.synced[memtableSuffix])
-				if newest != synced || s.disk.memtable != nil && s.disk.memtable.Name() != newest {
+				newest, synced := newestMemtable(t, c.Dir), s.disk.logs.Synced()
+				if newest != synced {
 					t.Fatalf("after %d writes %s was synced, and %s is the newest", n+1, synced, newest)
 				}
 			}
@@ -63,7 +63,7 @@ func TestASyncReachesTheNewestMemtable(t *testing.T) {
 }
 
 func newestMemtable(t *testing.T, dir string) string {
-	logs, err := logsIn(dir, memtableSuffix)
+	logs, err := badgerfile.LogsIn(dir, badgerfile.MemtableSuffix)
 	must(t, err)
 	return logs[len(logs)-1]
 }

@@ -1,4 +1,4 @@
-package badger
+package badgerfile
 
 import (
 	"context"
@@ -18,25 +18,46 @@ import (
 	"github.com/troupe-go/troupe/persistence"
 )
 
-// verifier reads the files of a store before Badger does. Badger ends the process on
+// Verifier reads the files of a store before Badger does. Badger ends the process on
 // some damaged files, ignores others, and cuts a log off at the first entry that it
 // cannot read: here all of that becomes an error that names the file.
-type verifier struct {
-	dir     string
-	options badger.Options
-	mark    *mark // what must be there
-	skip    bool  // do not read tables and value logs whole
-	live    bool  // the store is open, and writes to the newest logs
+type Verifier struct {
+	Dir     string
+	Options badger.Options
 
-	progress *opening // nil if nobody waits
+	// Durable is the revision up to which everything has been synced, and must be there.
+	Durable persistence.Revision
+
+	// Skip does not read tables and value logs whole.
+	Skip bool
+
+	// Live says that the store is open, and writes to the newest logs.
+	Live bool
+
+	// Progress is told what is done from now on; nil if nobody waits.
+	Progress func(string)
+
+	// Log returns what an entry of a transaction says of revisions: from the first to the
+	// last; all is whether nothing before them counts. Other entries are not ok.
+	Log func(key, value []byte) (first, last persistence.Revision, all, ok bool)
+
+	// Torn is, afterwards, the newest value log if its last entry cannot be read.
+	Torn string
 
 	empty []string          // logs to be removed
 	ends  map[uint32]int64  // of value logs, by number: how far they can be read
-	torn  string            // the newest value log, if its last entry cannot be read
 	keys  map[uint64][]byte // of the data, by id; empty if the store is not encrypted
 }
 
-func (v *verifier) run(ctx context.Context) error {
+func (v *Verifier) progress(what string) {
+	if v.Progress != nil {
+		v.Progress(what)
+	}
+}
+
+// Run verifies a store that is closed. It removes logs that a crash has left without a
+// beginning, and what follows the last transaction that is whole.
+func (v *Verifier) Run(ctx context.Context) error {
 	if err := v.readKeys(); err != nil {
 		return err
 	}
@@ -44,31 +65,51 @@ func (v *verifier) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	v.progress.now(fmt.Sprintf("reading %d tables", len(tables)))
+	v.progress(fmt.Sprintf("reading %d tables", len(tables)))
 	last, err := v.tables(ctx, tables)
 	if err != nil {
 		return err
 	}
-	v.progress.now("reading the value log")
+	v.progress("reading the value log")
 	if err := v.valuelogs(ctx); err != nil {
 		return err
 	}
-	v.progress.now("reading what was in memory")
+	v.progress("reading what was in memory")
 	if err := v.memtables(ctx, last); err != nil {
 		return err
 	}
 	return removeAll(v.empty)
 }
 
-func damaged(path string, format string, args ...any) error {
+// Locate looks for damage in a store that is open. What Badger may be writing is left out.
+func (v *Verifier) Locate(ctx context.Context) error {
+	if err := v.readKeys(); err != nil {
+		return err
+	}
+	tables, err := v.manifest()
+	if err == nil {
+		_, err = v.tables(ctx, tables)
+	}
+	if err == nil {
+		err = v.valuelogs(ctx)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // a table that is no longer needed
+	}
+	return err
+}
+
+// Damaged returns an error that is [persistence.ErrCorrupt], names the file, and wraps what
+// format says.
+func Damaged(path string, format string, args ...any) error {
 	return fmt.Errorf("badger: %w: %s: %w; restore the store from a backup", persistence.ErrCorrupt, path, fmt.Errorf(format, args...))
 }
 
 // logs returns the logs with that suffix, oldest first, but for those without even a
 // header: a crash leaves them between their creation and their first byte, or between
 // their truncation and their removal. Badger does not open a store with such a file.
-func (v *verifier) logs(suffix string) (paths []string, err error) {
-	all, err := logsIn(v.dir, suffix)
+func (v *Verifier) logs(suffix string) (paths []string, err error) {
+	all, err := LogsIn(v.Dir, suffix)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +118,7 @@ func (v *verifier) logs(suffix string) (paths []string, err error) {
 		if err != nil {
 			return nil, err
 		}
-		if info.Size() < logHeaderSize {
+		if info.Size() < LogHeaderSize {
 			v.empty = append(v.empty, path)
 			continue
 		}
@@ -87,20 +128,20 @@ func (v *verifier) logs(suffix string) (paths []string, err error) {
 }
 
 // readKeys reads the keys of the data. Badger trusts the lengths in the file.
-func (v *verifier) readKeys() error {
-	path := filepath.Join(v.dir, badger.KeyRegistryFileName)
-	err := checkRegistry(path)
-	if errors.Is(err, fs.ErrNotExist) && v.mark.durable() == 0 {
+func (v *Verifier) readKeys() error {
+	path := filepath.Join(v.Dir, badger.KeyRegistryFileName)
+	err := CheckRegistry(path)
+	if errors.Is(err, fs.ErrNotExist) && v.Durable == 0 {
 		return nil
 	} else if err != nil {
 		return err
 	}
-	registry, err := badger.OpenKeyRegistry(badger.KeyRegistryOptions{Dir: v.dir, ReadOnly: true, EncryptionKey: v.options.EncryptionKey})
+	registry, err := badger.OpenKeyRegistry(badger.KeyRegistryOptions{Dir: v.Dir, ReadOnly: true, EncryptionKey: v.Options.EncryptionKey})
 	switch {
-	case errors.Is(err, badger.ErrEncryptionKeyMismatch) && len(v.options.EncryptionKey) > 0:
+	case errors.Is(err, badger.ErrEncryptionKeyMismatch) && len(v.Options.EncryptionKey) > 0:
 		return fmt.Errorf("badger: %w: EncryptionKey does not fit %s; it is the wrong key, or the file is damaged", persistence.ErrInvalid, path)
 	case err != nil:
-		return damaged(path, "%w", err)
+		return Damaged(path, "%w", err)
 	}
 	v.keys = map[uint64][]byte{}
 	for id := uint64(1); ; id++ {
@@ -113,7 +154,7 @@ func (v *verifier) readKeys() error {
 }
 
 // dataKey returns the key with that id; nil is for what is not encrypted.
-func (v *verifier) dataKey(id uint64) ([]byte, error) {
+func (v *Verifier) dataKey(id uint64) ([]byte, error) {
 	if id == 0 {
 		return nil, nil
 	}
@@ -125,12 +166,12 @@ func (v *verifier) dataKey(id uint64) ([]byte, error) {
 }
 
 // manifest returns the tables that the store consists of.
-func (v *verifier) manifest() (map[uint64]badger.TableManifest, error) {
-	path := filepath.Join(v.dir, badger.ManifestFilename)
+func (v *Verifier) manifest() (map[uint64]badger.TableManifest, error) {
+	path := filepath.Join(v.Dir, badger.ManifestFilename)
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if leftover, err := v.anyOf(".sst", memtableSuffix, valuelogSuffix); err != nil || leftover != "" || v.mark.durable() > 0 {
-			return nil, errors.Join(err, damaged(path, "file is missing"))
+		if leftover, err := v.anyOf(".sst", MemtableSuffix, ValueLogSuffix); err != nil || leftover != "" || v.Durable > 0 {
+			return nil, errors.Join(err, Damaged(path, "file is missing"))
 		}
 		return nil, nil
 	} else if err != nil {
@@ -141,7 +182,7 @@ func (v *verifier) manifest() (map[uint64]badger.TableManifest, error) {
 	const header, frame = 8, 8
 	var start [header + frame]byte
 	if _, err := io.ReadFull(f, start[:]); err != nil {
-		return nil, damaged(path, "file has been cut short")
+		return nil, Damaged(path, "file has been cut short")
 	}
 	if _, err := f.Seek(int64(binary.BigEndian.Uint32(start[header:])), io.SeekCurrent); err != nil {
 		return nil, err
@@ -151,21 +192,21 @@ func (v *verifier) manifest() (map[uint64]badger.TableManifest, error) {
 		return nil, err
 	}
 	if size := int64(header+frame) + int64(binary.BigEndian.Uint32(start[header:])); info.Size() < size {
-		return nil, damaged(path, "file of %d bytes has been cut short: it begins with %d", info.Size(), size)
+		return nil, Damaged(path, "file of %d bytes has been cut short: it begins with %d", info.Size(), size)
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return nil, err
 	}
-	m, _, err := badger.ReplayManifestFile(f, v.options.ExternalMagicVersion, v.options)
+	m, _, err := badger.ReplayManifestFile(f, v.Options.ExternalMagicVersion, v.Options)
 	if err != nil {
-		return nil, damaged(path, "%w", err)
+		return nil, Damaged(path, "%w", err)
 	}
 	return m.Tables, nil
 }
 
 // anyOf returns a file with one of the suffixes.
-func (v *verifier) anyOf(suffixes ...string) (string, error) {
-	names, err := os.ReadDir(v.dir)
+func (v *Verifier) anyOf(suffixes ...string) (string, error) {
+	names, err := os.ReadDir(v.Dir)
 	if err != nil {
 		return "", err
 	}

@@ -1,7 +1,6 @@
-package badger
+package badgerfile
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -18,19 +17,19 @@ import (
 // memtables reads the logs of what is not in tables yet; tables reach up to last. Each
 // revision has an entry, so that a missing one shows. The first that is missing may
 // have been lost by a crash if it was not synced; then all after it has to go, too.
-func (v *verifier) memtables(ctx context.Context, last persistence.Revision) error {
+func (v *Verifier) memtables(ctx context.Context, last persistence.Revision) error {
 	empty := len(v.empty)
-	paths, err := v.logs(memtableSuffix)
+	paths, err := v.logs(MemtableSuffix)
 	if err != nil {
 		return err
 	}
-	suspect := filepath.Join(v.dir, badger.ManifestFilename) // where what is missing should have been
+	suspect := filepath.Join(v.Dir, badger.ManifestFilename) // where what is missing should have been
 	if len(v.empty) > empty {
 		suspect = v.empty[empty]
 	}
-	durable := v.mark.durable()
+	durable := v.Durable
 	lost := func(until persistence.Revision) error {
-		return damaged(suspect, "revisions %d to %d are missing", last+1, until)
+		return Damaged(suspect, "revisions %d to %d are missing", last+1, until)
 	}
 	for i, path := range paths {
 		m, err := v.memtable(ctx, path)
@@ -52,7 +51,7 @@ func (v *verifier) memtables(ctx context.Context, last persistence.Revision) err
 			if last < durable {
 				return lost(durable)
 			}
-			return errors.Join(os.Truncate(path, m.end), syncFile(path), removeAll(paths[i+1:]))
+			return errors.Join(os.Truncate(path, m.end), SyncFile(path), removeAll(paths[i+1:]))
 		}
 	}
 	if last < durable {
@@ -70,9 +69,9 @@ type memtableLog struct {
 	dangling string
 }
 
-func (v *verifier) memtable(ctx context.Context, path string) (m memtableLog, err error) {
-	var r memtableReader
-	m.end = logHeaderSize
+func (v *Verifier) memtable(ctx context.Context, path string) (m memtableLog, err error) {
+	r := memtableReader{log: v.Log}
+	m.end = LogHeaderSize
 	end, err := v.readLogFile(ctx, path, func(e fileEntry) error {
 		if r.version == 0 {
 			m.end = e.offset
@@ -96,6 +95,7 @@ var errStop = errors.New("the rest is of no use")
 // memtableReader follows the transactions in a log: entries of one version, with one at
 // the end that says so. Entries by themselves are values that Badger has moved.
 type memtableReader struct {
+	log         func(key, value []byte) (first, last persistence.Revision, all, ok bool)
 	first, last persistence.Revision
 	version     uint64 // of the transaction that is being read; 0 if there is none
 	pending     []span // in it
@@ -121,8 +121,8 @@ func (r *memtableReader) read(path string, e fileEntry) error {
 			return errStop
 		}
 		r.version = version
-		if first, last, ok := parseLogKey(k); ok && e.meta&metaDelete == 0 {
-			r.pending = append(r.pending, span{first, last, bytes.Equal(e.value, encodeBase())})
+		if first, last, all, ok := r.log(k, e.value); ok && e.meta&metaDelete == 0 {
+			r.pending = append(r.pending, span{first, last, all})
 		}
 	case r.version != 0:
 		return errStop
@@ -138,7 +138,7 @@ func (r *memtableReader) complete(path string) error {
 		case r.first == 0:
 			r.first = s.first
 		case s.first != r.last+1:
-			return damaged(path, "revisions %d to %d are missing", r.last+1, s.first-1)
+			return Damaged(path, "revisions %d to %d are missing", r.last+1, s.first-1)
 		}
 		r.last = s.last
 	}
@@ -148,15 +148,15 @@ func (r *memtableReader) complete(path string) error {
 
 // reaches reports whether the value log has what an entry points to. One that is not
 // there has been collected: what it had is elsewhere, or not needed.
-func (v *verifier) reaches(pointer []byte) bool {
+func (v *Verifier) reaches(pointer []byte) bool {
 	file, length, offset := pointerOf(pointer)
 	end, there := v.ends[file]
 	return !there || int64(offset)+int64(length) <= end
 }
 
-func (v *verifier) valuelogOf(pointer []byte) string {
+func (v *Verifier) valuelogOf(pointer []byte) string {
 	file, _, _ := pointerOf(pointer)
-	return filepath.Join(v.dir, fmt.Sprintf("%06d%s", file, valuelogSuffix))
+	return filepath.Join(v.Dir, fmt.Sprintf("%06d%s", file, ValueLogSuffix))
 }
 
 // pointerOf reads where Badger has a large value; it writes that as it is in memory.
@@ -176,5 +176,5 @@ func removeAll(paths []string) error {
 			return err
 		}
 	}
-	return syncDir(filepath.Dir(paths[0]))
+	return SyncDir(filepath.Dir(paths[0]))
 }

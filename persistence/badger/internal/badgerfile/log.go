@@ -1,4 +1,4 @@
-package badger
+package badgerfile
 
 import (
 	"bufio"
@@ -20,7 +20,7 @@ import (
 //
 // Files are allocated ahead: zeros follow.
 const (
-	logHeaderSize = 20
+	LogHeaderSize = 20
 	maxBadgerKey  = 1 << 16
 
 	metaDelete    = 1 << 0
@@ -46,7 +46,7 @@ type logEnd struct {
 }
 
 // readLogFile visits the entries of one of Badger's logs, as far as it can be read.
-func (v *verifier) readLogFile(ctx context.Context, path string, visit func(fileEntry) error) (logEnd, error) {
+func (v *Verifier) readLogFile(ctx context.Context, path string, visit func(fileEntry) error) (logEnd, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return logEnd{}, err
@@ -57,17 +57,17 @@ func (v *verifier) readLogFile(ctx context.Context, path string, visit func(file
 		return logEnd{}, err
 	}
 	in := bufio.NewReaderSize(f, 256<<10)
-	var header [logHeaderSize]byte
+	var header [LogHeaderSize]byte
 	if _, err := io.ReadFull(in, header[:]); err != nil {
 		return logEnd{}, err
 	}
 	keyID := binary.BigEndian.Uint64(header[:])
 	key, err := v.dataKey(keyID)
 	if err != nil {
-		return logEnd{}, damaged(path, "%w", err)
+		return logEnd{}, Damaged(path, "%w", err)
 	}
 	var buf []byte
-	for offset := int64(logHeaderSize); ; {
+	for offset := int64(LogHeaderSize); ; {
 		if err := ctx.Err(); err != nil {
 			return logEnd{}, err
 		}
@@ -104,14 +104,27 @@ func parseEntryHeader(head []byte, left int64) (entryHeader, bool) {
 	if len(head) < 5 {
 		return entryHeader{}, false
 	}
-	d := decoder{rest: head[2:]}
-	klen, vlen := d.uvarint(), d.uvarint()
-	d.uvarint()
-	if d.failed || klen < versionLength || klen > maxBadgerKey || vlen > uint64(left) {
+	klen, vlen, size := entryLengths(head[2:])
+	if size == 0 || klen < versionLength || klen > maxBadgerKey || vlen > uint64(left) {
 		return entryHeader{}, false
 	}
-	h := entryHeader{size: len(head) - len(d.rest), klen: int(klen), vlen: int(vlen)}
+	h := entryHeader{size: 2 + size, klen: int(klen), vlen: int(vlen)}
 	return h, int64(h.whole())+crc32.Size <= left
+}
+
+// entryLengths returns the lengths of key and value, and how many bytes these and the time
+// to live take, 0 if they are not whole.
+func entryLengths(b []byte) (klen, vlen uint64, size int) {
+	var numbers [3]uint64
+	for i := range numbers {
+		v, n := binary.Uvarint(b[size:])
+		if n <= 0 {
+			return 0, 0, 0
+		}
+		numbers[i] = v
+		size += n
+	}
+	return numbers[0], numbers[1], size
 }
 
 const maxEntryHeader = 2 + 3*binary.MaxVarintLen64
@@ -145,7 +158,7 @@ func readEntry(in *bufio.Reader, buf []byte, left int64) (e fileEntry, _ []byte,
 
 // Go's copy to memory stores the first bytes last: up to so many. The end of a process can
 // so leave an entry that begins with zeros, where the lengths would be.
-const mayBeLast = 32
+const MayBeLast = 32
 
 // headless reports whether the unreadable end of a log of large values is the rest of one
 // such entry. No other entry is behind that; it is damage that may look the same in the
@@ -156,11 +169,11 @@ func headless(ctx context.Context, path string, end logEnd) (bool, error) {
 		return false, err
 	}
 	defer f.Close()
-	beginning := make([]byte, mayBeLast+1)
+	beginning := make([]byte, MayBeLast+1)
 	if _, err := f.ReadAt(beginning, end.offset); err != nil && !errors.Is(err, io.EOF) {
 		return false, err
 	}
-	if zeros := len(beginning) - len(bytes.TrimLeft(beginning, "\x00")); zeros < 3 || zeros > mayBeLast {
+	if zeros := len(beginning) - len(bytes.TrimLeft(beginning, "\x00")); zeros < 3 || zeros > MayBeLast {
 		return false, nil
 	}
 	rest := make([]byte, end.used-end.offset+crc32.Size) // a checksum may end with zeros
@@ -188,7 +201,7 @@ func headless(ctx context.Context, path string, end logEnd) (bool, error) {
 
 // logTail looks at what is behind the last good entry. claimed is the length of the
 // entry that begins there, without its checksum, or 0.
-func (v *verifier) logTail(f *os.File, offset, size, claimed int64) (logEnd, error) {
+func (v *Verifier) logTail(f *os.File, offset, size, claimed int64) (logEnd, error) {
 	end := logEnd{offset: offset}
 	if claimed > 0 {
 		claimed += crc32.Size
@@ -215,13 +228,13 @@ func (v *verifier) logTail(f *os.File, offset, size, claimed int64) (logEnd, err
 
 // valuelogs reads the logs of large values. Only the newest may have a torn entry,
 // which was then not acknowledged; a value that is missing fails when it is read.
-func (v *verifier) valuelogs(ctx context.Context) error {
-	paths, err := v.logs(valuelogSuffix)
-	if err != nil || v.skip {
+func (v *Verifier) valuelogs(ctx context.Context) error {
+	paths, err := v.logs(ValueLogSuffix)
+	if err != nil || v.Skip {
 		return err
 	}
 	newest := len(paths) - 1
-	if v.live && len(paths) > 0 {
+	if v.Live && len(paths) > 0 {
 		paths = paths[:newest]
 	}
 	v.ends = map[uint32]int64{}
@@ -230,7 +243,7 @@ func (v *verifier) valuelogs(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		number, _ := logID(filepath.Base(path), valuelogSuffix)
+		number, _ := LogID(filepath.Base(path), ValueLogSuffix)
 		v.ends[uint32(number)] = end.offset
 		if !end.torn {
 			continue
@@ -242,9 +255,11 @@ func (v *verifier) valuelogs(ctx context.Context) error {
 			}
 		}
 		if i < newest || !oneEntry {
-			return damaged(path, "entry at offset %d has a wrong checksum", end.offset)
+			return Damaged(path, "entry at offset %d has a wrong checksum", end.offset)
 		}
-		v.torn = path
+		v.Torn = path
 	}
 	return nil
 }
+
+func castagnoli() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }

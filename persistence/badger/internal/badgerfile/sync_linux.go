@@ -1,57 +1,52 @@
-package badger
+package badgerfile
 
 import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"syscall"
 
 	"github.com/dgraph-io/badger/v4"
 )
 
-// syncMemtable makes the log of Badger's newest memtable durable. It does what Badger's
+// SyncMemtable makes the log of Badger's newest memtable durable. It does what Badger's
 // Sync does, but not to the value log, which has got nothing: even a sync of a file that
 // has not changed can flush the cache of the disk.
 //
 // Badger numbers these logs one after the other, and removes the oldest first. So the
 // newest is the one that is there and has no next.
-func (d *disk) syncMemtable(*badger.DB) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
+func (l *Logs) SyncMemtable(*badger.DB) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	for {
-		id := d.synced[memtableSuffix]
-		if d.memtable == nil {
-			f, err := os.Open(d.memtablePath(id))
+		id := l.synced[MemtableSuffix]
+		if l.memtable == nil {
+			f, err := os.Open(l.memtablePath(id))
 			if errors.Is(err, os.ErrNotExist) {
-				return d.syncListed()
+				return l.syncListed()
 			} else if err != nil {
 				return err
 			}
-			d.memtable = f
+			l.memtable = f
 		}
-		if err := fdatasync(d.memtable); err != nil {
-			return fmt.Errorf("%s: %w", d.memtable.Name(), err)
+		if err := fdatasync(l.memtable); err != nil {
+			return fmt.Errorf("%s: %w", l.memtable.Name(), err)
 		}
-		next, err := exists(d.memtablePath(id + 1))
+		next, err := exists(l.memtablePath(id + 1))
 		if err != nil {
 			return err
 		}
 		if !next {
-			if newest, err := exists(d.memtablePath(id)); newest || err != nil {
+			if newest, err := exists(l.memtablePath(id)); newest || err != nil {
 				return err
 			}
-			return d.syncListed()
+			return l.syncListed()
 		}
-		if err := d.forget(); err != nil {
+		if err := l.forget(); err != nil {
 			return err
 		}
-		d.synced[memtableSuffix] = id + 1
+		l.synced[MemtableSuffix] = id + 1
 	}
-}
-
-func (d *disk) memtablePath(id int) string {
-	return filepath.Join(d.dir, fmt.Sprintf("%05d%s", id, memtableSuffix))
 }
 
 func exists(path string) (bool, error) {

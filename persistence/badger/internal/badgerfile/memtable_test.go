@@ -1,4 +1,4 @@
-package badger
+package badgerfile
 
 import (
 	"bytes"
@@ -20,7 +20,7 @@ type memtableFile struct{ bytes.Buffer }
 
 func newMemtableFile() *memtableFile {
 	var f memtableFile
-	f.Write(make([]byte, logHeaderSize))
+	f.Write(make([]byte, LogHeaderSize))
 	return &f
 }
 
@@ -34,9 +34,30 @@ func (f *memtableFile) entry(meta byte, key []byte, version uint64, value []byte
 	f.Write(binary.BigEndian.AppendUint32(e, crc32.Checksum(e, castagnoli())))
 }
 
+// logKey is how a store of the tests says which revisions a transaction has.
+func logKey(first, last persistence.Revision) []byte {
+	return binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64([]byte("log"), uint64(first)), uint64(last))
+}
+
+func revisionsOf(key, value []byte) (first, last persistence.Revision, all, ok bool) {
+	rest, ok := bytes.CutPrefix(key, []byte("log"))
+	if !ok || len(rest) != 16 {
+		return 0, 0, false, false
+	}
+	first, last = persistence.Revision(binary.BigEndian.Uint64(rest)), persistence.Revision(binary.BigEndian.Uint64(rest[8:]))
+	return first, last, string(value) == "all", first <= last
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // transaction appends one of ours, or some that are together.
 func (f *memtableFile) transaction(first, last persistence.Revision) {
-	f.entry(metaTxn, recordKey("k"), uint64(last), []byte("v"))
+	f.entry(metaTxn, []byte("k"), uint64(last), []byte("v"))
 	f.entry(metaTxn, logKey(first, last), uint64(last), []byte("log"))
 	f.end(last)
 }
@@ -52,18 +73,18 @@ func (f *memtableFile) revisions(first, last persistence.Revision) *memtableFile
 	return f
 }
 
-func TestMemtableLogsAreCheckedAgainstWhatWasSynced(t *testing.T) {
-	large := binary.NativeEndian.AppendUint32(nil, 1)
-	large = binary.NativeEndian.AppendUint32(large, 100)
-	large = binary.NativeEndian.AppendUint32(large, 5000)
-	for _, test := range []struct {
-		name    string
-		tables  persistence.Revision // the last one in them
-		durable persistence.Revision
-		files   []*memtableFile
-		names   int   // the file that the error names, from 1; 0 for none, -1 for the manifest
-		left    []int // the files that stay
-	}{
+// memtables are the logs of memtables in a folder, and what becomes of them.
+type memtables struct {
+	name    string
+	tables  persistence.Revision // the last one in them
+	durable persistence.Revision
+	files   []*memtableFile
+	names   int   // the file that the error names, from 1; 0 for none, -1 for the manifest
+	left    []int // the files that stay
+}
+
+func wholeMemtables() []memtables {
+	return []memtables{
 		{name: "nothing"},
 		{name: "whole", durable: 9, files: []*memtableFile{newMemtableFile().revisions(1, 5), newMemtableFile().revisions(6, 9)}, left: []int{1, 2}},
 		{name: "partly in tables", tables: 7, durable: 9, files: []*memtableFile{newMemtableFile().revisions(3, 9)}, left: []int{1}},
@@ -81,6 +102,14 @@ func TestMemtableLogsAreCheckedAgainstWhatWasSynced(t *testing.T) {
 		{name: "hole in a log", durable: 4, files: []*memtableFile{newMemtableFile().revisions(1, 4).revisions(6, 9)}, names: 1},
 		{name: "hole before the logs", tables: 3, durable: 9, files: []*memtableFile{newMemtableFile().revisions(5, 9)}, names: -1},
 		{name: "no log", tables: 3, durable: 9, names: -1},
+	}
+}
+
+func brokenMemtables() []memtables {
+	large := binary.NativeEndian.AppendUint32(nil, 1)
+	large = binary.NativeEndian.AppendUint32(large, 100)
+	large = binary.NativeEndian.AppendUint32(large, 5000)
+	return []memtables{
 		{name: "half a transaction", durable: 4, files: []*memtableFile{func() *memtableFile {
 			f := newMemtableFile().revisions(1, 4)
 			f.entry(metaTxn, logKey(5, 5), 5, nil)
@@ -100,39 +129,39 @@ func TestMemtableLogsAreCheckedAgainstWhatWasSynced(t *testing.T) {
 		}()}, names: 1},
 		{name: "moved value", durable: 5, files: []*memtableFile{func() *memtableFile {
 			f := newMemtableFile().revisions(1, 4)
-			f.entry(0, recordKey("moved"), 2, nil)
+			f.entry(0, []byte("moved"), 2, nil)
 			return f.revisions(5, 5)
 		}()}, left: []int{1}},
 		{name: "new beginning", durable: 90, files: []*memtableFile{func() *memtableFile {
 			f := newMemtableFile()
-			f.entry(metaTxn, logKey(90, 90), 90, encodeBase())
+			f.entry(metaTxn, logKey(90, 90), 90, []byte("all"))
 			f.end(90)
 			return f.revisions(91, 93)
 		}()}, left: []int{1}},
 		{name: "synced value is missing", durable: 5, files: []*memtableFile{func() *memtableFile {
 			f := newMemtableFile().revisions(1, 4)
-			f.entry(metaTxn|metaPointer, recordKey("large"), 5, large)
+			f.entry(metaTxn|metaPointer, []byte("large"), 5, large)
 			f.entry(metaTxn, logKey(5, 5), 5, nil)
 			f.end(5)
 			return f
 		}()}, names: -2},
-	} {
+	}
+}
+
+func TestMemtableLogsAreCheckedAgainstWhatWasSynced(t *testing.T) {
+	for _, test := range slices.Concat(wholeMemtables(), brokenMemtables()) {
 		t.Run(test.name, func(t *testing.T) {
 			dir := t.TempDir()
-			m, err := createMark(dir, false)
-			must(t, err)
-			defer m.close()
-			m.advance(test.durable)
-			v := &verifier{dir: dir, mark: m, ends: map[uint32]int64{1: 5000}}
+			v := &Verifier{Dir: dir, Durable: test.durable, Log: revisionsOf, ends: map[uint32]int64{1: 5000}}
 			path := func(n int) string { return filepath.Join(dir, fmt.Sprintf("%05d.mem", n)) }
 			for i, f := range test.files {
 				must(t, os.WriteFile(path(i+1), append(f.Bytes(), make([]byte, 1000)...), 0o600))
 			}
-			err = v.memtables(t.Context(), test.tables)
+			err := v.memtables(t.Context(), test.tables)
 			switch {
 			case test.names == 0:
 				must(t, err)
-				left, err := logsIn(dir, memtableSuffix)
+				left, err := LogsIn(dir, MemtableSuffix)
 				must(t, err)
 				var want []string
 				for _, n := range test.left {
@@ -161,15 +190,12 @@ func FuzzMemtableLog(f *testing.F) {
 	f.Add(whole)
 	f.Add(whole[:len(whole)-3])
 	f.Add(append(bytes.Clone(whole), make([]byte, 100)...))
-	f.Add(make([]byte, logHeaderSize))
-	f.Add(append(make([]byte, logHeaderSize), 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff))
+	f.Add(make([]byte, LogHeaderSize))
+	f.Add(append(make([]byte, LogHeaderSize), 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff))
 	f.Fuzz(func(t *testing.T, content []byte) {
 		dir := t.TempDir()
-		m, err := createMark(dir, false)
-		must(t, err)
-		defer m.close()
 		must(t, os.WriteFile(filepath.Join(dir, "00001.mem"), content, 0o600))
-		v := &verifier{dir: dir, mark: m}
+		v := &Verifier{Dir: dir, Log: revisionsOf}
 		if err := v.memtables(t.Context(), 0); err != nil && !errors.Is(err, persistence.ErrCorrupt) {
 			t.Errorf("%v, want ErrCorrupt or nothing", err)
 		}

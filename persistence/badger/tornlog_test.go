@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/troupe-go/troupe/persistence"
+	"github.com/troupe-go/troupe/persistence/badger/internal/badgerfile"
 )
 
 // A copy to memory may write its first bytes last (Go's does, of up to 32). So a kill can
@@ -37,7 +38,7 @@ func TestAKillBeforeTheBeginningOfALargeValueIsWritten(t *testing.T) {
 					put(t, s, fmt.Sprint(i), large(i))
 				}
 				image := crashImage(t, c.Dir)
-				logs, err := logsIn(image, valuelogSuffix)
+				logs, err := badgerfile.LogsIn(image, badgerfile.ValueLogSuffix)
 				must(t, err)
 				path := logs[len(logs)-1]
 				spoil(t, path, test.zeros, test.missing, test.behind)
@@ -65,12 +66,12 @@ func spoil(t *testing.T, path string, zeros, missing int, behind bool) {
 	t.Helper()
 	content, err := os.ReadFile(path)
 	must(t, err)
-	entries := bytes.TrimRight(content[logHeaderSize:], "\x00")
+	entries := bytes.TrimRight(content[badgerfile.LogHeaderSize:], "\x00")
 	length := (len(entries) + 2) / 3 // a checksum may end with zeros
-	whole := content[logHeaderSize : logHeaderSize+length]
+	whole := content[badgerfile.LogHeaderSize : badgerfile.LogHeaderSize+length]
 	entry := bytes.Clone(whole)
 	copy(entry, make([]byte, zeros))
-	if zeros >= mayBeLast && entry[zeros] == 0 { // by chance, if it is encrypted
+	if zeros >= badgerfile.MayBeLast && entry[zeros] == 0 { // by chance, if it is encrypted
 		entry[zeros] = 1
 	}
 	clear(entry[len(entry)-missing:])
@@ -79,6 +80,6 @@ func spoil(t *testing.T, path string, zeros, missing int, behind bool) {
 	}
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	must(t, err)
-	_, err = f.WriteAt(entry, int64(logHeaderSize+3*length))
+	_, err = f.WriteAt(entry, int64(badgerfile.LogHeaderSize+3*length))
 	must(t, errors.Join(err, f.Close()))
 }

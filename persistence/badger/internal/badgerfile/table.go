@@ -1,4 +1,4 @@
-package badger
+package badgerfile
 
 import (
 	"context"
@@ -16,9 +16,9 @@ import (
 )
 
 // tables checks the tables and returns the last revision in them.
-func (v *verifier) tables(ctx context.Context, tables map[uint64]badger.TableManifest) (last persistence.Revision, err error) {
+func (v *Verifier) tables(ctx context.Context, tables map[uint64]badger.TableManifest) (last persistence.Revision, err error) {
 	var indexes *ristretto.Cache[uint64, *fb.TableIndex]
-	if len(v.options.EncryptionKey) > 0 {
+	if len(v.Options.EncryptionKey) > 0 {
 		indexes, err = ristretto.NewCache(&ristretto.Config[uint64, *fb.TableIndex]{NumCounters: 1000, MaxCost: 64 << 20, BufferItems: 64})
 		if err != nil {
 			return 0, err
@@ -30,19 +30,19 @@ func (v *verifier) tables(ctx context.Context, tables map[uint64]badger.TableMan
 			return 0, err
 		}
 		key, err := v.dataKey(t.KeyID)
-		path := table.NewFilename(id, v.dir)
+		path := table.NewFilename(id, v.Dir)
 		if err != nil {
-			return 0, damaged(path, "%w", err)
+			return 0, Damaged(path, "%w", err)
 		}
 		r, err := v.table(path, table.Options{
 			ReadOnly:    true,
-			BlockSize:   v.options.BlockSize,
+			BlockSize:   v.Options.BlockSize,
 			Compression: t.Compression,
 			DataKey:     dataKeyOf(t.KeyID, key),
 			IndexCache:  indexes,
 		})
 		if err != nil {
-			return 0, damaged(path, "%w", err)
+			return 0, Damaged(path, "%w", err)
 		}
 		last = max(last, r)
 	}
@@ -51,7 +51,7 @@ func (v *verifier) tables(ctx context.Context, tables map[uint64]badger.TableMan
 
 // table lets Badger's own code check the checksums of a table. It first makes sure
 // that the lengths that code trusts are inside the file: it ends the process if not.
-func (v *verifier) table(path string, o table.Options) (last persistence.Revision, err error) {
+func (v *Verifier) table(path string, o table.Options) (last persistence.Revision, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("badger panicked: %.200v", p)
@@ -69,7 +69,7 @@ func (v *verifier) table(path string, o table.Options) (last persistence.Revisio
 		return 0, err
 	}
 	defer t.Close(-1)
-	if !v.skip {
+	if !v.Skip {
 		if err := t.VerifyChecksum(); err != nil {
 			return 0, err
 		}
