@@ -5,7 +5,9 @@
 //
 // A Core is what each node has: it founds or finds the core of the cluster when it is
 // first used, sends what it is asked for to the leader, and keeps sessions. Below it, a
-// replica is one member of the core: raft, its log (log.go), the state machine over a
-// [badger.Replica] (machine.go, snapshot.go), the connections (stream.go,
-// raft_transport.go), and, while it leads, the choice of voters (autopilot.go).
+// replica is one member of the core: raft, the state machine over a [badger.Replica]
+// (machine.go), and, while it leads, the choice of voters (autopilot.go).
+//
+// Packages below this one, each of which knows those after it alone: snapshot, link,
+// raftlog, spool, stopwatch. None knows the Core.
 package consensus
